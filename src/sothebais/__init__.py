@@ -1,0 +1,1 @@
+"""A livestreamed auction house for art, hosted by an AI character."""
