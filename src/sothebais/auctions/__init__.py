@@ -1,0 +1,1 @@
+"""The auction house's heart: rules, engine, clock, proof."""

@@ -1,0 +1,30 @@
+"""What a format says of a bid that has passed every check but the price. Pure."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from sothebais.auctions.model import Raise, Reason
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The bid stands. ``amount`` is None where the format keeps it secret."""
+
+    amount: Decimal | None
+    #: The maximum the house commits to for this bid; what its opening will show.
+    committed: Decimal
+    raises: tuple[Raise, ...] = ()
+    opened: tuple[UUID, ...] = ()
+    #: A rival moved the leader or the price: this is what a soft close answers to.
+    moved: bool = False
+    #: The bid ends the lot at once.
+    decisive: bool = False
+    bought_now: bool = False
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The price does not allow the bid."""
+
+    reason: Reason
+    message: str

@@ -1,0 +1,455 @@
+"""The rules of an auction: ``decide``, ``advance``, ``override`` and ``replay``. Pure functions of values.
+
+No clock, no session, no I/O, no randomness: the same code runs in the engine, a backtest, a rehearsal and an audit.
+Nothing here changes its arguments; what is not accepted changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from sothebais import money
+from sothebais.auctions import increments, machine
+from sothebais.auctions.formats import FORMATS
+from sothebais.auctions.formats.verdict import Accepted, Refused
+from sothebais.auctions.model import (
+    SEALED,
+    AdvanceEntry,
+    Bid,
+    BidEntry,
+    Closed,
+    Decision,
+    Entry,
+    Format,
+    Lot,
+    Outcome,
+    Override,
+    OverrideEntry,
+    Reason,
+    Standing,
+    Status,
+    Terms,
+    Timing,
+    Transition,
+    TransitionKind,
+)
+from sothebais.clock import Millis
+from sothebais.errors import Conflict, InvalidInput, NotFound
+
+#: A lot that opens later than this after its time gets its full length; less is the clock's own latency.
+LATE_START_MS = 1_000
+#: Causes of the transitions the house makes by itself.
+ON_TIME, LATE, SOFT_CLOSE, BUY_NOW, TAKEN = "on time", "opened late", "soft close", "buy now", "taken"
+
+type Check = Callable[[Lot, Bid], tuple[Reason, str] | None]
+
+
+def decide(lot: Lot, bid: Bid, at: Millis) -> tuple[Lot, Decision]:
+    """What becomes of ``bid`` when it is decided at ``at``; the lot as it stands afterwards.
+
+    Raises InvalidInput for a bid its format cannot read (that is not a bid, and is not recorded as one).
+    """
+    _readable(lot.terms, bid)
+    for check in CHECKS:
+        refusal = check(lot, bid)
+        if refusal is not None:
+            return lot, _refused(lot, at, *refusal)
+    rules = FORMATS[lot.terms.format]
+    verdict = rules.offer(lot.terms, lot.standing, lot.timing, bid)
+    if isinstance(verdict, Refused):
+        return lot, _refused(lot, at, verdict.reason, verdict.message)
+    standing, accepted = verdict
+    met_now = standing.reserve_met and not lot.standing.reserve_met and lot.terms.reserve is not None
+    changed = replace(lot, standing=standing)
+    if accepted.decisive:
+        step = machine.after(lot.status, TransitionKind.END)
+        changed = replace(
+            changed, status=step, outcome=Outcome.SOLD, timing=replace(lot.timing, ended_at=at, paused_at=None)
+        )
+        return changed, _accepted(accepted, None, reserve_met=met_now)
+    changed, extended = _soft_close(changed, bid, accepted, at)
+    return changed, _accepted(
+        accepted,
+        rules.next_valid(lot.terms, standing, changed.timing, at),
+        reserve_met=met_now,
+        extended=extended,
+        reopened=extended and lot.status is Status.CLOSING and changed.status is Status.ACTIVE,
+    )
+
+
+def advance(lot: Lot, now: Millis, *, end: bool = True) -> tuple[Lot, tuple[Transition, ...]]:
+    """Take every step that is due at ``now``, in order. Doing it twice does nothing more.
+
+    With ``end=False`` a lot stays CLOSING: the engine decides the bids it holds in hand before the lot ENDS.
+    """
+    steps: list[Transition] = []
+    timing = lot.timing
+    if lot.status is Status.SCHEDULED and not lot.held and now >= timing.starts_at:
+        late = now - timing.starts_at
+        if late >= LATE_START_MS:
+            lot = replace(lot, timing=_moved(timing, late))
+        lot = replace(lot, status=machine.after(lot.status, TransitionKind.START))
+        steps.append(Transition(TransitionKind.START, now, LATE if late >= LATE_START_MS else ON_TIME))
+    if lot.status is Status.ACTIVE and now >= lot.timing.ends_at:
+        lot = replace(lot, status=machine.after(lot.status, TransitionKind.CLOSING))
+        steps.append(Transition(TransitionKind.CLOSING, now, ON_TIME))
+    if end and lot.status is Status.CLOSING and _grace_over(lot, now):
+        lot = _concluded(lot, now)
+        steps.append(Transition(TransitionKind.END, now, ON_TIME))
+    return lot, tuple(steps)
+
+
+def closing_seen(lot: Lot, now: Millis) -> Lot:
+    """Note that a CLOSING lot was read back from the database at ``now``: its grace counts from here."""
+    if lot.status is not Status.CLOSING or lot.timing.closing_at is not None:
+        return lot
+    return replace(lot, timing=replace(lot.timing, closing_at=now))
+
+
+def next_due(lot: Lot) -> Millis | None:
+    """The instant at which ``advance`` has something to do; None when only people can move the lot.
+
+    A CLOSING lot whose commit nobody has seen yet is due at once.
+    """
+    if lot.status is Status.SCHEDULED:
+        return None if lot.held else lot.timing.starts_at
+    if lot.status is Status.ACTIVE:
+        return lot.timing.ends_at
+    if lot.status is Status.CLOSING:
+        return lot.timing.ends_at if lot.timing.closing_at is None else lot.timing.closing_at + lot.terms.closing_grace
+    return None
+
+
+def override(
+    lot: Lot, step: Override, at: Millis, bids: Sequence[Bid] = ()
+) -> tuple[Lot, tuple[Transition, ...], tuple[UUID, ...]]:
+    """An operator's step: the lot, what happened, and the bids whose maxima it publishes.
+
+    ``bids`` are the accepted bids that are not voided, in order; only VOID_BID reads them. Raises IllegalTransition
+    or InvalidInput, and then nothing has changed.
+    """
+    if not step.reason.strip():
+        raise InvalidInput("An operator's step needs a reason.", field="reason")
+    timing = lot.timing
+    opened: tuple[UUID, ...] = ()
+    kind = _OVERRIDES[step.kind]
+    status = machine.after(lot.status, kind) if step.kind != "EXTEND" else lot.status
+    match step.kind:
+        case "START":
+            timing = _moved(timing, at - timing.starts_at)
+        case "PAUSE":
+            timing = replace(timing, paused_at=at, closing_at=None)
+        case "RESUME":
+            paused_at = timing.paused_at if timing.paused_at is not None else at
+            gap = Closed(paused_at, at, Reason.PAUSED)
+            timing = replace(_later(timing, at - paused_at), paused_at=None, closed=(*timing.closed, gap))
+        case "EXTEND":
+            return (*_extended(lot, step, at), ())
+        case "END":
+            return _concluded(lot, at), (Transition(kind, at, step.reason),), ()
+        case "CANCEL":
+            timing = replace(timing, ended_at=at, paused_at=None)
+        case "REOPEN":
+            return (*_reopened(lot, step, at), ())
+        case "VOID_BID":
+            lot, opened = _voided(lot, step, bids)
+            return lot, (Transition(kind, at, step.reason),), opened
+        case "SETTLE":
+            if lot.outcome is not Outcome.SOLD:
+                raise Conflict("Only a lot that was SOLD can be settled.")
+    return replace(lot, status=status, timing=timing), (Transition(kind, at, step.reason),), opened
+
+
+def outage(lot: Lot, since: Millis, until: Millis) -> tuple[Lot, tuple[Transition, ...]]:
+    """Give a lot back the time between ``since`` and ``until``, in which nobody could bid."""
+    if lot.status not in (Status.ACTIVE, Status.CLOSING):
+        return lot, ()
+    lost = until - max(since, lot.timing.starts_at)
+    if lost <= 0 or since >= lot.timing.ends_at:
+        return lot, ()
+    timing = replace(_later(lot.timing, lost), closing_at=None)
+    cause = f"bidding was out for {lost} ms"
+    return replace(lot, status=Status.ACTIVE, timing=timing), (Transition(TransitionKind.TIMER, until, cause),)
+
+
+def replay(lot: Lot, entries: Iterable[Entry]) -> Lot:
+    """The lot after its whole history, from the state before the first entry."""
+    bids: list[Bid] = []
+    for entry in entries:
+        match entry:
+            case BidEntry(bid, decided_at):
+                lot, decision = decide(lot, bid, decided_at)
+                if decision.accepted:
+                    bids.append(bid)
+            case AdvanceEntry(at):
+                lot, _ = advance(closing_seen(lot, at), at)
+            case OverrideEntry(step, at):
+                lot, _, _ = override(lot, step, at, bids)
+                bids = [bid for bid in bids if step.kind != "VOID_BID" or bid.id != step.bid]
+    return lot
+
+
+def fold(terms: Terms, start: Standing, lot: Lot, bids: Iterable[Bid]) -> Standing:
+    """The standing that these accepted bids give, one after the other, whatever the time is now."""
+    standing = start
+    rules = FORMATS[terms.format]
+    for bid in bids:
+        verdict = rules.offer(terms, standing, lot.timing, bid)
+        if not isinstance(verdict, Refused):
+            standing = verdict[0]
+    return standing
+
+
+def next_valid_amount(lot: Lot, at: Millis) -> Decimal | None:
+    """What a new bidder would have to bid; None when the lot is over."""
+    if lot.status in machine.OVER:
+        return None
+    return FORMATS[lot.terms.format].next_valid(lot.terms, lot.standing, lot.timing, at)
+
+
+def total_payable(terms: Terms, amount: Decimal) -> Decimal:
+    """What a winner at ``amount`` pays with the buyer's premium and fees."""
+    premium = money.commercial(money.percent_of(amount, terms.premium_percent), terms.decimals)
+    return money.add(money.add(amount, premium), terms.fee)
+
+
+def validate_terms(terms: Terms) -> None:
+    """Raise InvalidInput, naming the field, for terms that could not be kept."""
+    money.checked(terms.amount_max, terms.decimals, name="amount_max")
+    for name, value in (
+        ("starting_price", terms.starting_price),
+        ("reserve", terms.reserve),
+        ("buy_now", terms.buy_now),
+        ("step", terms.step),
+        ("floor", terms.floor),
+    ):
+        if value is not None:
+            money.checked(value, terms.decimals, amount_max=terms.amount_max, name=name)
+    increments.validate(terms.increment, terms.decimals)
+    for name, length in (("extension_window", terms.extension_window), ("extension", terms.extension)):
+        if length < 0:
+            raise InvalidInput(f"{name} must not be negative.", field=name)
+    if terms.max_extensions is not None and terms.max_extensions < 0:
+        raise InvalidInput("max_extensions must not be negative.", field="max_extensions")
+    if terms.closing_grace <= 0 or terms.max_post_delay < 0 or terms.max_post_delay > terms.closing_grace:
+        raise InvalidInput("closing_grace must be positive and max_post_delay at most as long.", field="closing_grace")
+    if terms.confirm_multiple < 1:
+        raise InvalidInput("confirm_multiple must be at least 1.", field="confirm_multiple")
+    if not 0 <= terms.premium_percent <= 100:
+        raise InvalidInput("premium_percent must be from 0 to 100.", field="premium_percent")
+    if terms.fee < 0:
+        raise InvalidInput("fee must not be negative.", field="fee")
+    FORMATS[terms.format].validate(terms)
+
+
+# The checks before the price, in the order in which they are made; the first that fails is the reason.
+
+
+def check_state(lot: Lot, bid: Bid) -> tuple[Reason, str] | None:
+    """The lot takes bids, and took them at the bid's effective time."""
+    at, timing = bid.effective_at, lot.timing
+    if lot.status is Status.CANCELLED:
+        return Reason.CANCELLED, "This lot was cancelled."
+    if lot.status in machine.OVER:
+        return Reason.ENDED, "This lot has ended."
+    if lot.status is Status.SCHEDULED or at < timing.starts_at:
+        return Reason.NOT_STARTED, "This lot has not opened yet."
+    for gap in timing.closed:
+        if gap.since <= at < gap.until:
+            return gap.reason, "Bidding was not open at the moment of this bid."
+    if timing.paused_at is not None and at >= timing.paused_at:
+        return Reason.PAUSED, "This lot is paused; bidding goes on when the house resumes it."
+    if at >= timing.ends_at:
+        return Reason.ENDED, "This bid was made after the end of the lot."
+    return None
+
+
+def check_bidder(lot: Lot, bid: Bid) -> tuple[Reason, str] | None:
+    """The person may bid on this lot."""
+    bidder, terms = bid.bidder, lot.terms
+    if bidder.blocked:
+        return Reason.BLOCKED, "This account may not bid; write to the house."
+    if bidder.id == terms.seller:
+        return Reason.SELLER, "The seller cannot bid on an own lot."
+    if terms.wallet_required and not bidder.has_wallet:
+        return Reason.WALLET_REQUIRED, "Link a wallet before bidding on this lot."
+    if terms.deposit_required and not bidder.has_deposit:
+        return Reason.DEPOSIT_REQUIRED, "Make the deposit before bidding on this lot."
+    return None
+
+
+def check_currency(lot: Lot, bid: Bid) -> tuple[Reason, str] | None:
+    """The bid is in the lot's currency; nothing is ever converted."""
+    if bid.currency != lot.terms.currency:
+        return Reason.CURRENCY_MISMATCH, f"Bids on this lot are in {lot.terms.currency}."
+    return None
+
+
+def check_outlier(lot: Lot, bid: Bid) -> tuple[Reason, str] | None:
+    """An amount far above what is needed is confirmed first (rule 7). Buy-now is exempt."""
+    if bid.confirm:
+        return None
+    terms, rules = lot.terms, FORMATS[lot.terms.format]
+    largest = _largest(bid)
+    if largest is None:
+        return None
+    if terms.buy_now is not None and bid.amount is not None and bid.amount >= terms.buy_now:
+        if rules.buy_now_on_offer(terms, lot.standing):
+            return None
+    needed = rules.next_valid(terms, lot.standing, lot.timing, bid.effective_at)
+    usual = terms.starting_price if needed is None else max(needed, terms.starting_price)
+    if largest > money.multiply(terms.confirm_multiple, usual):
+        times = money.text(terms.confirm_multiple)
+        return (
+            Reason.CONFIRMATION_REQUIRED,
+            f"That is more than {times} times what is needed. Confirm it to bid so much.",
+        )
+    return None
+
+
+CHECKS: tuple[Check, ...] = (check_state, check_bidder, check_currency, check_outlier)
+
+_OVERRIDES: Mapping[str, TransitionKind] = {
+    "START": TransitionKind.START,
+    "PAUSE": TransitionKind.PAUSED,
+    "RESUME": TransitionKind.RESUMED,
+    "EXTEND": TransitionKind.TIMER,
+    "END": TransitionKind.END,
+    "CANCEL": TransitionKind.CANCELLED,
+    "REOPEN": TransitionKind.REOPENED,
+    "SETTLE": TransitionKind.SETTLED,
+    "VOID_BID": TransitionKind.VOIDED,
+}
+
+
+def _readable(terms: Terms, bid: Bid) -> None:
+    if bid.amount is None and bid.max_amount is None:
+        raise InvalidInput("A bid needs an amount, a max_amount or both.", field="amount")
+    if bid.amount is not None and bid.max_amount is not None:
+        if terms.format in SEALED and bid.max_amount != bid.amount:
+            raise InvalidInput("A sealed bid has one amount; leave max_amount out.", field="max_amount")
+        if bid.max_amount < bid.amount:
+            raise InvalidInput("max_amount must not be below amount.", field="max_amount")
+    if bid.currency != terms.currency:
+        return  # refused as CURRENCY_MISMATCH; another currency's decimals are no fault
+    for name, value in (("amount", bid.amount), ("max_amount", bid.max_amount)):
+        if value is not None:
+            money.checked(value, terms.decimals, amount_max=terms.amount_max, name=name)
+
+
+def _largest(bid: Bid) -> Decimal | None:
+    # readable bids have max_amount >= amount
+    return bid.max_amount if bid.max_amount is not None else bid.amount
+
+
+def _refused(lot: Lot, at: Millis, reason: Reason, message: str) -> Decision:
+    return Decision(accepted=False, reason=reason, message=message, next_valid_amount=next_valid_amount(lot, at))
+
+
+def _accepted(
+    verdict: Accepted,
+    next_valid: Decimal | None,
+    *,
+    reserve_met: bool,
+    extended: bool = False,
+    reopened: bool = False,
+) -> Decision:
+    return Decision(
+        accepted=True,
+        amount=verdict.amount,
+        committed=verdict.committed,
+        next_valid_amount=next_valid,
+        raises=verdict.raises,
+        opened=verdict.opened,
+        extended=extended,
+        reopened=reopened,
+        reserve_met=reserve_met,
+        bought_now=verdict.bought_now,
+    )
+
+
+def _soft_close(lot: Lot, bid: Bid, accepted: Accepted, at: Millis) -> tuple[Lot, bool]:
+    """Rule 6. Only a changed ``ends_at`` counts as an extension."""
+    terms, timing = lot.terms, lot.timing
+    if not accepted.moved or bid.effective_at < timing.ends_at - terms.extension_window:
+        return lot, False
+    if terms.max_extensions is not None and timing.extension_count >= terms.max_extensions:
+        return lot, False
+    if timing.paused_at is not None:
+        at = timing.paused_at  # the remaining time is frozen; RESUME moves the end by the pause
+    ends_at = min(timing.hard_close_at, max(timing.ends_at, at + terms.extension))
+    if ends_at <= timing.ends_at:
+        return lot, False
+    timing = replace(timing, ends_at=ends_at, extension_count=timing.extension_count + 1)
+    if lot.status is Status.CLOSING and ends_at > at:
+        timing = replace(timing, closing_at=None)
+        return replace(lot, status=machine.after(lot.status, TransitionKind.TIMER), timing=timing), True
+    return replace(lot, timing=timing), True
+
+
+def _grace_over(lot: Lot, now: Millis) -> bool:
+    return lot.timing.closing_at is not None and now >= lot.timing.closing_at + lot.terms.closing_grace
+
+
+def _concluded(lot: Lot, at: Millis) -> Lot:
+    standing = FORMATS[lot.terms.format].conclude(lot.terms, lot.standing)
+    met = lot.terms.reserve is None or standing.reserve_met
+    sold = standing.leader is not None and met
+    return replace(
+        lot,
+        status=machine.after(lot.status, TransitionKind.END),
+        standing=standing,
+        outcome=Outcome.SOLD if sold else Outcome.PASSED,
+        timing=replace(lot.timing, ended_at=at, paused_at=None),
+    )
+
+
+def _moved(timing: Timing, by: Millis) -> Timing:
+    """The whole lot, later (or earlier) by so much."""
+    return replace(_later(timing, by), starts_at=timing.starts_at + by)
+
+
+def _later(timing: Timing, by: Millis) -> Timing:
+    return replace(timing, ends_at=timing.ends_at + by, hard_close_at=timing.hard_close_at + by)
+
+
+def _extended(lot: Lot, step: Override, at: Millis) -> tuple[Lot, tuple[Transition, ...]]:
+    status = machine.after(lot.status, TransitionKind.TIMER)
+    if step.ends_at is None or step.ends_at <= max(lot.timing.ends_at, at):
+        raise InvalidInput("The new end must be later than now and than the present end.", field="ends_at")
+    timing = replace(
+        lot.timing, ends_at=step.ends_at, hard_close_at=max(lot.timing.hard_close_at, step.ends_at), closing_at=None
+    )
+    return replace(lot, status=status, timing=timing), (Transition(TransitionKind.TIMER, at, step.reason),)
+
+
+def _reopened(lot: Lot, step: Override, at: Millis) -> tuple[Lot, tuple[Transition, ...]]:
+    status = machine.after(lot.status, TransitionKind.REOPENED)
+    if lot.terms.format is not Format.ENGLISH:
+        raise Conflict(f"A {lot.terms.format} lot has shown its prices and cannot be re-opened.")
+    if step.ends_at is None or step.ends_at <= at:
+        raise InvalidInput("A re-opened lot needs a new end, later than now.", field="ends_at")
+    ended_at = lot.timing.ended_at if lot.timing.ended_at is not None else at
+    timing = replace(
+        lot.timing,
+        ends_at=step.ends_at,
+        hard_close_at=max(lot.timing.hard_close_at, step.ends_at),
+        closing_at=None,
+        ended_at=None,
+        closed=(*lot.timing.closed, Closed(ended_at, at, Reason.ENDED)),
+    )
+    return replace(lot, status=status, outcome=None, timing=timing), (
+        Transition(TransitionKind.REOPENED, at, step.reason),
+    )
+
+
+def _voided(lot: Lot, step: Override, bids: Sequence[Bid]) -> tuple[Lot, tuple[UUID, ...]]:
+    if all(bid.id != step.bid for bid in bids):
+        raise NotFound("This lot has no accepted bid with that id that could be voided.", field="bid")
+    kept = [bid for bid in bids if bid.id != step.bid]
+    standing = fold(lot.terms, Standing(), lot, kept)
+    still_secret = set(standing.unopened)
+    opened = tuple(bid for bid in lot.standing.unopened if bid not in still_secret)
+    return replace(lot, standing=standing), opened
