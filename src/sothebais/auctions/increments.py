@@ -10,6 +10,7 @@ from sothebais.auctions.model import FixedIncrement, Increment, PercentIncrement
 from sothebais.errors import InvalidInput
 
 STEPS_MAX = 100
+PERCENT_MAX = Decimal(1000)
 
 #: eBay's increments; the steps under which the real auctions of the backtest were held.
 EBAY = TableIncrement(
@@ -53,8 +54,8 @@ def validate(policy: Increment, decimals: int) -> None:
         case FixedIncrement(amount):
             money.checked(amount, decimals, name="increment.amount")
         case PercentIncrement(percent, floor):
-            if not percent.is_finite() or not 0 <= percent <= 1000:
-                raise InvalidInput("increment.percent must be from 0 to 1000.", field="increment.percent")
+            if percent != 0:
+                money.checked(percent, money.DECIMALS_MAX, amount_max=PERCENT_MAX, name="increment.percent")
             money.checked(floor, decimals, name="increment.floor")
         case TableIncrement(steps):
             _validate_steps(steps, decimals)
@@ -105,6 +106,8 @@ def _validate_steps(steps: tuple[Step, ...], decimals: int) -> None:
         raise InvalidInput(f"The increment table has more than {STEPS_MAX} steps.", field="increment")
     for step in steps:
         money.checked(step.increment, decimals, name="increment.step")
+    for step in steps[1:]:
+        money.checked(step.from_price, decimals, name="increment.from")
     for before, after in pairwise(steps):
         if after.from_price <= before.from_price:
             raise InvalidInput("The increment table's prices must rise.", field="increment")

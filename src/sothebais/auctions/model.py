@@ -309,4 +309,11 @@ class OverrideEntry(msgspec.Struct, frozen=True, tag="override"):
     at: Millis
 
 
-type Entry = BidEntry | AdvanceEntry | OverrideEntry
+class OutageEntry(msgspec.Struct, frozen=True, tag="outage"):
+    """Bidding was out between these moments, and the lot was given the time back."""
+
+    since: Millis
+    until: Millis
+
+
+type Entry = BidEntry | AdvanceEntry | OverrideEntry | OutageEntry

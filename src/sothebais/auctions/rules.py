@@ -24,9 +24,11 @@ from sothebais.auctions.model import (
     Entry,
     Format,
     Lot,
+    OutageEntry,
     Outcome,
     Override,
     OverrideEntry,
+    Raise,
     Reason,
     Standing,
     Status,
@@ -66,7 +68,7 @@ def decide(lot: Lot, bid: Bid, at: Millis) -> tuple[Lot, Decision]:
     if accepted.decisive:
         step = machine.after(lot.status, TransitionKind.END)
         changed = replace(
-            changed, status=step, outcome=Outcome.SOLD, timing=replace(lot.timing, ended_at=at, paused_at=None)
+            changed, status=step, outcome=Outcome.SOLD, timing=replace(_unpaused(lot.timing, at), ended_at=at)
         )
         return changed, _accepted(accepted, None, reserve_met=met_now)
     changed, extended = _soft_close(changed, bid, accepted, at)
@@ -142,9 +144,8 @@ def override(
         case "PAUSE":
             timing = replace(timing, paused_at=at, closing_at=None)
         case "RESUME":
-            paused_at = timing.paused_at if timing.paused_at is not None else at
-            gap = Closed(paused_at, at, Reason.PAUSED)
-            timing = replace(_later(timing, at - paused_at), paused_at=None, closed=(*timing.closed, gap))
+            paused_at = min(at, timing.paused_at) if timing.paused_at is not None else at
+            timing = _later(_unpaused(timing, at), at - paused_at)
         case "EXTEND":
             return (*_extended(lot, step, at), ())
         case "END":
@@ -185,21 +186,30 @@ def replay(lot: Lot, entries: Iterable[Entry]) -> Lot:
                     bids.append(bid)
             case AdvanceEntry(at):
                 lot, _ = advance(closing_seen(lot, at), at)
+            case OutageEntry(since, until):
+                lot, _ = outage(lot, since, until)
             case OverrideEntry(step, at):
                 lot, _, _ = override(lot, step, at, bids)
                 bids = [bid for bid in bids if step.kind != "VOID_BID" or bid.id != step.bid]
     return lot
 
 
-def fold(terms: Terms, start: Standing, lot: Lot, bids: Iterable[Bid]) -> Standing:
-    """The standing that these accepted bids give, one after the other, whatever the time is now."""
-    standing = start
-    rules = FORMATS[terms.format]
+def refold(lot: Lot, bids: Iterable[Bid]) -> tuple[Standing, tuple[Raise, ...]]:
+    """The standing that these accepted bids give, one after the other, and the proxies' raises on the way.
+
+    Time is not asked: the bids were in time when they were accepted. Nor is buy-now: an amount that was no purchase
+    when it was decided does not become one because another bid is voided.
+    """
+    terms = replace(lot.terms, buy_now=None)
+    standing = Standing()
+    raises: list[Raise] = []
+    rules = FORMATS[lot.terms.format]
     for bid in bids:
         verdict = rules.offer(terms, standing, lot.timing, bid)
         if not isinstance(verdict, Refused):
             standing = verdict[0]
-    return standing
+            raises += verdict[1].raises
+    return standing, tuple(raises)
 
 
 def next_valid_amount(lot: Lot, at: Millis) -> Decimal | None:
@@ -217,6 +227,8 @@ def total_payable(terms: Terms, amount: Decimal) -> Decimal:
 
 def validate_terms(terms: Terms) -> None:
     """Raise InvalidInput, naming the field, for terms that could not be kept."""
+    if not 0 <= terms.decimals <= money.DECIMALS_MAX:
+        raise InvalidInput(f"decimals must be from 0 to {money.DECIMALS_MAX}.", field="decimals")
     money.checked(terms.amount_max, terms.decimals, name="amount_max")
     for name, value in (
         ("starting_price", terms.starting_price),
@@ -235,12 +247,13 @@ def validate_terms(terms: Terms) -> None:
         raise InvalidInput("max_extensions must not be negative.", field="max_extensions")
     if terms.closing_grace <= 0 or terms.max_post_delay < 0 or terms.max_post_delay > terms.closing_grace:
         raise InvalidInput("closing_grace must be positive and max_post_delay at most as long.", field="closing_grace")
+    money.checked(terms.confirm_multiple, money.DECIMALS_MAX, name="confirm_multiple")
     if terms.confirm_multiple < 1:
         raise InvalidInput("confirm_multiple must be at least 1.", field="confirm_multiple")
-    if not 0 <= terms.premium_percent <= 100:
-        raise InvalidInput("premium_percent must be from 0 to 100.", field="premium_percent")
-    if terms.fee < 0:
-        raise InvalidInput("fee must not be negative.", field="fee")
+    if terms.premium_percent != 0:
+        money.checked(terms.premium_percent, money.DECIMALS_MAX, amount_max=Decimal(100), name="premium_percent")
+    if terms.fee != 0:
+        money.checked(terms.fee, terms.decimals, amount_max=terms.amount_max, name="fee")
     FORMATS[terms.format].validate(terms)
 
 
@@ -330,6 +343,8 @@ def _readable(terms: Terms, bid: Bid) -> None:
     if bid.amount is not None and bid.max_amount is not None:
         if terms.format in SEALED and bid.max_amount != bid.amount:
             raise InvalidInput("A sealed bid has one amount; leave max_amount out.", field="max_amount")
+        if not (bid.amount.is_finite() and bid.max_amount.is_finite()):
+            raise InvalidInput("amount and max_amount must be numbers.", field="amount")
         if bid.max_amount < bid.amount:
             raise InvalidInput("max_amount must not be below amount.", field="max_amount")
     if bid.currency != terms.currency:
@@ -402,8 +417,22 @@ def _concluded(lot: Lot, at: Millis) -> Lot:
         status=machine.after(lot.status, TransitionKind.END),
         standing=standing,
         outcome=Outcome.SOLD if sold else Outcome.PASSED,
-        timing=replace(lot.timing, ended_at=at, paused_at=None),
+        timing=replace(_unpaused(lot.timing, at), ended_at=at),
     )
+
+
+def _unpaused(timing: Timing, at: Millis) -> Timing:
+    """The pause, if there is one, is over at ``at``; it stays closed to bids that were made in it.
+
+    A lot paused after its end keeps the stretch between both closed too: moving the end must not open it.
+    """
+    if timing.paused_at is None:
+        return timing
+    closed = [*timing.closed]
+    if timing.ends_at < timing.paused_at:
+        closed.append(Closed(timing.ends_at, timing.paused_at, Reason.ENDED))
+    closed.append(Closed(timing.paused_at, at, Reason.PAUSED))
+    return replace(timing, paused_at=None, closed=tuple(closed))
 
 
 def _moved(timing: Timing, by: Millis) -> Timing:
@@ -431,7 +460,8 @@ def _reopened(lot: Lot, step: Override, at: Millis) -> tuple[Lot, tuple[Transiti
         raise Conflict(f"A {lot.terms.format} lot has shown its prices and cannot be re-opened.")
     if step.ends_at is None or step.ends_at <= at:
         raise InvalidInput("A re-opened lot needs a new end, later than now.", field="ends_at")
-    ended_at = lot.timing.ended_at if lot.timing.ended_at is not None else at
+    # a bid made between the end and its commit came too late, and stays so
+    ended_at = min(lot.timing.ends_at, lot.timing.ended_at if lot.timing.ended_at is not None else at)
     timing = replace(
         lot.timing,
         ends_at=step.ends_at,
@@ -449,7 +479,7 @@ def _voided(lot: Lot, step: Override, bids: Sequence[Bid]) -> tuple[Lot, tuple[U
     if all(bid.id != step.bid for bid in bids):
         raise NotFound("This lot has no accepted bid with that id that could be voided.", field="bid")
     kept = [bid for bid in bids if bid.id != step.bid]
-    standing = fold(lot.terms, Standing(), lot, kept)
+    standing, _ = refold(lot, kept)
     still_secret = set(standing.unopened)
     opened = tuple(bid for bid in lot.standing.unopened if bid not in still_secret)
     return replace(lot, standing=standing), opened

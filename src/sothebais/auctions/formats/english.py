@@ -19,7 +19,7 @@ def validate(terms: Terms) -> None:
     if terms.buy_now is None:
         return
     if terms.buy_now <= max(terms.starting_price, terms.reserve or money.ZERO):
-        raise InvalidInput("buy_now must be above the starting price and not below the reserve.", field="buy_now")
+        raise InvalidInput("buy_now must be above the starting price and above the reserve.", field="buy_now")
     if terms.buy_now_until == "RESERVE_MET" and terms.reserve is None:
         raise InvalidInput("buy_now_until RESERVE_MET needs a reserve.", field="buy_now_until")
 
@@ -114,7 +114,8 @@ def _overtake(
     beaten = standing.maximum or offered
     price = max(offered if bid.amount is not None else money.ZERO, min(maximum, _above(terms, beaten)))
     raises: tuple[Raise, ...] = ()
-    if standing.leader is not None and standing.price is not None and beaten > standing.price:
+    # a visible amount above the beaten maximum leaves its proxy nothing to answer
+    if standing.leader is not None and standing.price is not None and standing.price < beaten >= offered:
         raises = (Raise(standing.leader, beaten),)
     return _lead(
         terms, replace(standing, rival_maximum=beaten), bid, offered, maximum, price=price, raises=raises, beaten=True
@@ -148,7 +149,8 @@ def _lead(
     met = standing.reserve_met or terms.reserve is None or maximum >= terms.reserve
     if terms.reserve is not None and met:
         price = max(price, terms.reserve)  # rule 4
-    if price > offered:
+    # an own raise may name a visible amount below the price; then nothing was raised
+    if price > offered and not (own and price == standing.price):
         raises = (*raises, Raise(bid.bidder.id, price))
     opened = standing.unopened if beaten else ()
     leading = replace(

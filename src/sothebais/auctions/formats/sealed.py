@@ -65,4 +65,5 @@ def conclude(terms: Terms, standing: Standing) -> Standing:
 
 
 def _rank(entry: SealedBid) -> tuple[Decimal, int]:
-    return -entry.amount, entry.number
+    # the minus sign would round to the 28 digits of the default context
+    return entry.amount.copy_negate(), entry.number

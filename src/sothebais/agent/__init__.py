@@ -1,0 +1,1 @@
+"""The host: character, mood, memory, conversation, speech."""

@@ -1,0 +1,400 @@
+"""One transaction of the engine: lock, read, decide in order of arrival, write everything, commit.
+
+Nothing is answered before the commit; a failure anywhere leaves nothing behind.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from sothebais import ids
+from sothebais.auctions import hotpath, records, rules, secrets
+from sothebais.auctions.answers import ENGINE, Answer, Result, told_again
+from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
+from sothebais.auctions.hotpath import Working
+from sothebais.auctions.machine import OVER
+from sothebais.auctions.model import (
+    SEALED,
+    Bid,
+    Bidder,
+    Lot,
+    Outcome,
+    Raise,
+    Source,
+    Status,
+    Transition,
+    TransitionKind,
+)
+from sothebais.auctions.rows import bid_row, raise_row
+from sothebais.clock import Millis, from_datetime
+from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisError
+from sothebais.events.log import Position, Record, canonical, chain_hash
+
+
+class Batch:
+    """Decides one batch on one connection; used once."""
+
+    def __init__(self, connection: Any, cache: hotpath.TermsCache, commands: Sequence[Command]) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._commands = commands
+        self._lots: dict[UUID, Working] = {}
+        self._people: dict[UUID, Bidder] = {}
+        self._repeated: dict[tuple[UUID, str], Any] = {}
+        self._keys: dict[tuple[UUID, str], int] = {}
+        self._results: list[Result] = [None] * len(commands)
+        self._bids: list[tuple[Any, ...]] = []
+        self._secrets: list[tuple[Any, ...]] = []
+        self._events: list[Record] = []
+        self._answers: list[tuple[int, int]] = []
+        self._now: Millis = 0
+        #: The lots' times changed, so the clock should look again.
+        self.timing_changed = False
+
+    async def run(self) -> list[Result]:
+        """Everything but the commit, which the caller's transaction makes; one result per command."""
+        auctions = sorted({command.auction for command in self._commands})
+        await self._connection.execute(
+            ";".join(f"select pg_advisory_xact_lock({hotpath.lock_key(auction)})" for auction in auctions)
+        )
+        self._lots = await hotpath.load_lots(self._connection, auctions, self._cache)
+        await self._load_people()
+        for working in self._lots.values():
+            self._advance(working, end=False)
+        for index, command in enumerate(self._commands):
+            await self._decide(index, command)
+        for working in self._lots.values():
+            await self._advance_to_end(working)
+        changed = [working for working in self._lots.values() if working.changed]
+        positions = []
+        if changed:
+            positions = await hotpath.write(self._connection, self._bids, self._secrets, self._events, changed)
+        for index, event_index in self._answers:
+            answer = self._results[index]
+            if isinstance(answer, Answer):
+                answer.position = positions[event_index]
+        self._copy_repeats()
+        return self._results
+
+    async def _load_people(self) -> None:
+        bids = [command for command in self._commands if isinstance(command, PlaceBid)]
+        rows = await self._connection.fetch(hotpath.LOAD_PEOPLE, list({bid.user for bid in bids}))
+        self._now = from_datetime(rows[0]["now"])
+        self._people = {
+            row["id"]: Bidder(row["id"], row["blocked"], row["has_wallet"]) for row in rows if row["id"] is not None
+        }
+        keyed = [bid for bid in bids if bid.idempotency_key is not None]
+        if keyed:
+            found = await self._connection.fetch(
+                hotpath.LOAD_REPEATED, [bid.user for bid in keyed], [bid.idempotency_key for bid in keyed]
+            )
+            self._repeated = {(row["user_id"], row["idempotency_key"]): row for row in found}
+
+    async def _decide(self, index: int, command: Command) -> None:
+        working = self._lots.get(command.auction)
+        if working is None:
+            self._results[index] = NotFound("There is no auction with this id.")
+            return
+        try:
+            if isinstance(command, PlaceBid):
+                self._place(index, command, working)
+            elif isinstance(command, OverrideAuction):
+                await self._override(index, command, working)
+            else:
+                self._give_back(command, working)
+        except SothebaisError as error:  # this caller's fault; the rules changed nothing
+            self._results[index] = error
+
+    def _place(self, index: int, command: PlaceBid, working: Working) -> None:
+        if command.idempotency_key is not None and self._is_repeat(index, command):
+            return
+        bidder = self._people.get(command.user)
+        if bidder is None:
+            raise NotFound("There is no user with this id.")
+        before = working.lot
+        # nothing can have been received after it is decided; a process whose clock runs ahead must not say so
+        effective_at = min(command.effective_at, self._now)
+        number = working.last_number + 1
+        lot, decision = rules.decide(before, command.as_bid(bidder, effective_at, number), self._now)
+        working.last_number = number
+        opening = commitment = None
+        rows: list[tuple[UUID, int, Raise]] = []
+        if decision.accepted and decision.committed is not None:
+            salt = secrets.new_salt()
+            opening = (decision.committed, salt)
+            commitment = secrets.maximum_commitment(lot.id, command.bid, decision.committed, salt)
+            working.secrets[command.bid] = opening
+            self._secrets.append((command.bid, decision.committed, salt))
+            working.lot = lot
+            working.bid_count += 1
+            if lot.standing.price != before.standing.price:
+                working.previous_price = before.standing.price
+            rows = self._raise_rows(working, decision.raises)
+            data = records.accepted(
+                command,
+                before,
+                lot,
+                decision,
+                number=number,
+                effective_at=effective_at,
+                commitment=commitment,
+                bid_count=working.bid_count,
+                rows=rows,
+                secrets=working.secrets,
+            )
+        else:
+            data = records.rejected(
+                command, lot, decision, number=number, effective_at=effective_at, bid_count=working.bid_count
+            )
+        event_type = "auction:bid:accepted" if decision.accepted else "auction:bid:rejected"
+        event = self._event(working, event_type, data, command.correlation_id)
+        event_index = len(self._events) - 1
+        self._bids.append(
+            bid_row(
+                command,
+                lot,
+                decision,
+                number=number,
+                event_n=working.n,
+                effective_at=effective_at,
+                decided_at=self._now,
+                commitment=commitment,
+            )
+        )
+        self._keep_raises(working, rows)
+        if decision.accepted:
+            self._follow_up(working, before, decision.extended, decision.reserve_met, event)
+        self._results[index] = Answer(
+            auction=lot.id,
+            lot_number=working.lot_number,
+            event=event,
+            position=Position(0, 0, 0),
+            bid=command.bid,
+            user=command.user,
+            received_at=command.received_at,
+            commitment=commitment,
+            opening=opening,
+        )
+        self._answers.append((index, event_index))
+
+    def _is_repeat(self, index: int, command: PlaceBid) -> bool:
+        key = (command.user, command.idempotency_key or "")
+        row = self._repeated.get(key)
+        if row is not None:
+            if row["request_hash"] != command.request_hash or row["auction_id"] != command.auction:
+                raise IdempotencyConflict("This Idempotency-Key was used before with another body. Use a new one.")
+            self._results[index] = told_again(row, self._lots[command.auction].lot_number)
+            return True
+        first = self._keys.setdefault(key, index)
+        if first == index:
+            return False
+        earlier = self._commands[first]
+        if isinstance(earlier, PlaceBid) and (
+            earlier.request_hash != command.request_hash or earlier.auction != command.auction
+        ):
+            raise IdempotencyConflict("This Idempotency-Key was used before with another body. Use a new one.")
+        return True  # answered from the first one by _copy_repeats
+
+    def _copy_repeats(self) -> None:
+        for index, command in enumerate(self._commands):
+            if self._results[index] is None and isinstance(command, PlaceBid) and command.idempotency_key is not None:
+                first = self._results[self._keys[command.user, command.idempotency_key]]
+                self._results[index] = replace(first, repeated=True) if isinstance(first, Answer) else first
+
+    def _follow_up(self, working: Working, before: Lot, extended: bool, reserve_met: bool, cause: Record) -> None:
+        lot = working.lot
+        if reserve_met and working.reserve is not None:
+            reserve, salt = working.reserve
+            data = {"reserve": records.opt(reserve), "salt": salt.hex()}
+            self._event(working, "auction:reserve:met", data, cause.correlation_id, cause.id)
+        if extended:
+            self.timing_changed = True
+            step = Transition(TransitionKind.TIMER, self._now, rules.SOFT_CLOSE)
+            self._event(working, str(step.kind), records.step(lot, step), cause.correlation_id, cause.id)
+        if lot.status in OVER and before.status not in OVER:
+            self._end(working, Transition(TransitionKind.END, self._now, rules.BUY_NOW), cause=cause)
+
+    async def _override(self, index: int, command: OverrideAuction, working: Working) -> None:
+        before, step = working.lot, command.step
+        bids: list[Bid] = []
+        if step.kind == "VOID_BID":
+            bids, found = await hotpath.load_accepted(self._connection, before.id)
+            working.secrets |= found
+            if any(row[1] == before.id for row in self._bids):
+                raise Conflict("Bids on this lot are being decided at this moment; try again.")
+        if step.kind == "REOPEN" and await self._connection.fetchval(hotpath.HAS_SETTLEMENT, before.id):
+            raise Conflict("This lot has been invoiced and cannot be re-opened.")
+        if step.kind == "START" and before.held:
+            raise Conflict("An earlier lot of this day has not ended yet.")
+        lot, transitions, opened = rules.override(before, step, self._now, bids)
+        working.lot = lot
+        transition = transitions[0]
+        if step.kind == "VOID_BID" and step.bid is not None:
+            await self._void(command, working, transition, before=before, bids=bids, opened=opened)
+        elif step.kind == "END":
+            await self._load_sealed_secrets(working)
+            self._end(working, transition, actor=command.actor, correlation=command.correlation_id)
+        else:
+            data = records.step(lot, transition, command.actor)
+            self._event(working, str(transition.kind), data, command.correlation_id)
+        self.timing_changed = True
+        self._results[index] = Answer(
+            auction=lot.id, lot_number=working.lot_number, event=self._events[-1], position=Position(0, 0, 0)
+        )
+        self._answers.append((index, len(self._events) - 1))
+
+    async def _void(
+        self,
+        command: OverrideAuction,
+        working: Working,
+        transition: Transition,
+        *,
+        before: Lot,
+        bids: Sequence[Bid],
+        opened: Sequence[UUID],
+    ) -> None:
+        bid = command.step.bid
+        voided = await self._connection.fetch(hotpath.VOID_ROWS, before.id, bid)
+        superseded = [row["id"] for row in voided if row["source"] == Source.PROXY]
+        _, made = rules.refold(working.lot, [kept for kept in bids if kept.id != bid])
+        rows = self._raise_rows(working, made)
+        working.bid_count -= 1
+        working.previous_price = before.standing.price
+        # a voided maximum never stands again; nothing needs to stay secret about it
+        shown = [*opened, *([bid] if bid not in opened and working.lot.terms.format not in SEALED else [])]
+        data = records.voided(
+            before,
+            working.lot,
+            transition,
+            bid or UUID(int=0),
+            bid_count=working.bid_count,
+            rows=rows,
+            superseded=superseded,
+            opened=[one for one in shown if one is not None],
+            secrets=working.secrets,
+            actor=command.actor,
+        )
+        self._event(working, str(transition.kind), data, command.correlation_id)
+        self._keep_raises(working, rows)
+
+    def _give_back(self, command: AdvanceAuction, working: Working) -> None:
+        if command.outage is None:
+            return
+        lot, transitions = rules.outage(working.lot, *command.outage)
+        working.lot = lot
+        for transition in transitions:
+            self.timing_changed = True
+            self._event(working, str(transition.kind), records.step(lot, transition))
+
+    def _advance(self, working: Working, *, end: bool) -> None:
+        seen = rules.closing_seen(working.lot, self._now)
+        if seen is not working.lot:
+            working.lot, working.changed = seen, True
+        outages = [
+            command.outage
+            for command in self._commands
+            if isinstance(command, AdvanceAuction) and command.outage and command.auction == seen.id
+        ]
+        if outages and seen.status in (Status.ACTIVE, Status.CLOSING):
+            return  # the time lost is given back before anything is found to be over
+        lot, transitions = rules.advance(working.lot, self._now, end=end)
+        working.lot = lot
+        for transition in transitions:
+            self.timing_changed = True
+            if transition.kind is TransitionKind.END:
+                self._end(working, transition)
+            else:
+                self._event(working, str(transition.kind), records.step(lot, transition))
+
+    async def _advance_to_end(self, working: Working) -> None:
+        due = rules.next_due(working.lot)
+        if due is not None and due <= self._now:
+            await self._load_sealed_secrets(working)
+        self._advance(working, end=True)
+        if working.lot.status in OVER and working.changed and working.lot.terms.format in SEALED:
+            await self._connection.execute(hotpath.OPEN_AMOUNTS, working.lot.id)
+
+    async def _load_sealed_secrets(self, working: Working) -> None:
+        if working.lot.terms.format in SEALED:
+            _, found = await hotpath.load_accepted(self._connection, working.lot.id)
+            working.secrets |= found
+
+    def _end(
+        self,
+        working: Working,
+        transition: Transition,
+        *,
+        actor: UUID | None = None,
+        correlation: UUID | None = None,
+        cause: Record | None = None,
+    ) -> None:
+        lot = working.lot
+        price = lot.standing.price
+        if lot.terms.format in SEALED:
+            opened = tuple(working.secrets)
+        else:
+            # a superseded maximum below the price tells nothing that the price does not; one above it would
+            # say something of the standing one, which stays secret for good
+            opened = tuple(
+                bid for bid in lot.standing.unopened[:-1] if price is not None and working.secrets[bid][0] < price
+            )
+            left = tuple(bid for bid in lot.standing.unopened if bid not in opened)
+            working.lot = lot = replace(lot, standing=replace(lot.standing, unopened=left))
+        missed = working.reserve if lot.outcome is Outcome.PASSED and not lot.standing.reserve_met else None
+        data = records.end(
+            lot,
+            transition,
+            bid_count=working.bid_count,
+            opened=opened,
+            secrets=working.secrets,
+            reserve=missed,
+            actor=actor,
+        )
+        correlation = cause.correlation_id if cause else correlation
+        ended = self._event(working, str(TransitionKind.END), data, correlation, cause.id if cause else None)
+        self.timing_changed = True
+        if lot.outcome is Outcome.SOLD:
+            self._event(working, "auction:winner", records.winner(lot), correlation, ended.id)
+
+    def _event(
+        self,
+        working: Working,
+        event_type: str,
+        data: dict[str, Any],
+        correlation: UUID | None = None,
+        causation: UUID | None = None,
+    ) -> Record:
+        working.n += 1
+        encoded = canonical(data)
+        digest = chain_hash(encoded, working.n, working.hash, self._now, event_type)
+        event = Record(
+            id=ids.new_id(),
+            type=event_type,
+            source=ENGINE,
+            subject=working.subject,
+            timestamp=self._now,
+            data=encoded,
+            n=working.n,
+            prev_hash=working.hash,
+            hash=digest,
+            correlation_id=correlation,
+            causation_id=causation,
+        )
+        working.hash = digest
+        working.changed = True
+        self._events.append(event)
+        return event
+
+    def _raise_rows(self, working: Working, made: Sequence[Raise]) -> list[tuple[UUID, int, Raise]]:
+        rows = []
+        for one in made:
+            working.last_number += 1
+            rows.append((ids.new_id(), working.last_number, one))
+        return rows
+
+    def _keep_raises(self, working: Working, rows: Sequence[tuple[UUID, int, Raise]]) -> None:
+        self._bids += [
+            raise_row(bid, number, made, working.lot, event_n=working.n, at=self._now) for bid, number, made in rows
+        ]

@@ -1,0 +1,1 @@
+"""Campaigns, their days and stages, and the schedule of lots."""

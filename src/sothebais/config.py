@@ -1,0 +1,123 @@
+"""Configuration: environment (``SOTHEBAIS_…``), then ``sothebais.toml``, then defaults.
+
+Secrets come from the environment or from files, never from ``sothebais.toml``, and are never printed.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from sothebais.errors import ConfigurationError
+
+CONFIG_FILE = "sothebais.toml"
+_PREFIX = "SOTHEBAIS_"
+
+
+class Settings(BaseSettings):
+    """Every setting of the house."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, toml_file=CONFIG_FILE, extra="forbid", frozen=True, populate_by_name=True
+    )
+
+    data_dir: Path = Field(
+        default=Path("data"), description="Folder for assets, logs, recordings and embedded servers."
+    )
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", f"{_PREFIX}DATABASE_URL", "database_url"),
+        description="PostgreSQL ≥ 15, postgresql://user:password@host/database. Without it an embedded server starts.",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("REDIS_URL", f"{_PREFIX}REDIS_URL", "redis_url"),
+        description="Redis ≥ 7 or Valkey ≥ 8, redis://:password@host:6379/0. Without it an embedded server starts.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the HTTP services listen on.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(default=8000, description="Port of the pages and the API.")
+    engine_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8010, description="Port of auction-engine when it runs alone."
+    )
+    events_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8020, description="Port of event-handler's health and metrics."
+    )
+    sandbox: bool = Field(
+        default=False, description="Allow sign-in by handle without proof. For demos, rehearsals and tests only."
+    )
+    session_idle_s: Annotated[int, Field(ge=60)] = Field(
+        default=86_400, description="A sign-in unused for so long ends."
+    )
+    session_absolute_s: Annotated[int, Field(ge=60)] = Field(
+        default=30 * 86_400, description="A sign-in ends after so long whatever happens."
+    )
+    bids_waiting_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000, description="Bids that may wait for the next commit; more get 503."
+    )
+    batch_bids_max: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=1_000, description="Bids decided in one commit at most."
+    )
+    commit_timeout_s: Annotated[float, Field(gt=0, le=60)] = Field(
+        default=1.5, description="A bid that is not committed by then gets 503; every closing_grace is longer."
+    )
+    outage_extends_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=5.0, description="An outage of bidding longer than this is given back to the running lots."
+    )
+    bids_per_user_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=20.0, description="Bids one user may make a second, on average."
+    )
+    bids_per_address_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=200.0, description="Bids from one network address a second, on average."
+    )
+    house_key: SecretStr | None = Field(
+        default=None, description="Ed25519 private key (64 hex digits) that signs receipts; else data/keys/house.key."
+    )
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
+        default="info", description="Least level that is logged."
+    )
+    log_file_bytes_max: Annotated[int, Field(ge=10_000)] = Field(
+        default=10_000_000, description="A log file is rotated at this size."
+    )
+    log_files_max: Annotated[int, Field(ge=1, le=100)] = Field(default=5, description="Rotated log files kept.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Given in code, then environment, then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(**given: Any) -> Settings:
+    """The settings. Raises ConfigurationError with the name of each wrong setting and what it should be."""
+    _refuse_unknown_environment()
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}" for fault in error.errors()]
+        raise ConfigurationError("The configuration is not valid. " + "; ".join(lines)) from error
+    except ValueError as error:  # a file that is not TOML
+        raise ConfigurationError(f"{CONFIG_FILE} cannot be read: {error}") from error
+
+
+#: Variables of the house that are not settings of this class.
+_OTHER_VARIABLES = frozenset({"SOTHEBAIS_PG_USER"})
+
+
+def _refuse_unknown_environment() -> None:
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields} | _OTHER_VARIABLES
+    for name in os.environ:
+        if name.startswith(_PREFIX) and name not in known:
+            raise ConfigurationError(f"{name} is not a setting. `sothebais doctor` lists them all.")

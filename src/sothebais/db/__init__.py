@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, declarative base, migrations."""

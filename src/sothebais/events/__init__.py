@@ -1,0 +1,1 @@
+"""The event log: everything that happens, in order, published after commit."""

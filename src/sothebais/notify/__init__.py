@@ -1,0 +1,1 @@
+"""Notifications, and the webhooks others have subscribed."""

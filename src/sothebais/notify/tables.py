@@ -1,0 +1,183 @@
+"""Tables of notifications and webhooks. Each row that leaves the house is an outbox entry of its own."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sothebais.db.base import Base, Created, Id, checked_enum
+
+
+class NotificationKind(StrEnum):
+    """What a person is told."""
+
+    BID_ACCEPTED = "BID_ACCEPTED"
+    BID_REJECTED = "BID_REJECTED"
+    BID_VOIDED = "BID_VOIDED"
+    OUTBID = "OUTBID"
+    WON = "WON"
+    LOST = "LOST"
+    SETTLEMENT = "SETTLEMENT"
+    AUCTION_REMINDER = "AUCTION_REMINDER"
+    SESSION_REMINDER = "SESSION_REMINDER"
+    CAMPAIGN_NEWS = "CAMPAIGN_NEWS"
+
+
+class NotificationChannel(StrEnum):
+    """The way it is told."""
+
+    IN_APP = "IN_APP"
+    PLATFORM = "PLATFORM"
+    EMAIL = "EMAIL"
+    WEB_PUSH = "WEB_PUSH"
+    WEBHOOK = "WEBHOOK"
+
+
+class DeliveryStatus(StrEnum):
+    """PENDING → SENT, FAILED after all tries, or SUPPRESSED by preference, quiet hours or a newer one of its kind."""
+
+    PENDING = "PENDING"
+    SENT = "SENT"
+    FAILED = "FAILED"
+    SUPPRESSED = "SUPPRESSED"
+
+
+class WebhookFormat(StrEnum):
+    """The body a webhook gets: the event as it is, or a message a Discord channel can show."""
+
+    STANDARD = "STANDARD"
+    DISCORD = "DISCORD"
+
+
+class Notification(Base):
+    """One person told one thing on one channel, once however often its event is read."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "event_id", "kind", "channel"),
+        sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),
+        sa.Index(
+            "ix_notifications_due",
+            "next_attempt_at",
+            postgresql_where=sa.text("status = 'PENDING'"),
+        ),
+        sa.CheckConstraint("(sent_at is not null) = (status = 'SENT')", name="time_when_sent"),
+        sa.CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+        sa.CheckConstraint("read_at is null or channel = 'IN_APP'", name="read_in_app_only"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("event_logs.id"))
+    kind: Mapped[NotificationKind] = mapped_column(checked_enum(NotificationKind))
+    channel: Mapped[NotificationChannel] = mapped_column(checked_enum(NotificationChannel))
+    auction_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("auctions.id", ondelete="CASCADE"), index=True)
+    title: Mapped[str]
+    body: Mapped[str] = mapped_column(server_default="")
+    data: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    status: Mapped[DeliveryStatus] = mapped_column(checked_enum(DeliveryStatus), server_default=DeliveryStatus.PENDING)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    error: Mapped[str | None]
+    created_at: Mapped[Created]
+
+
+class Follow(Base):
+    """A person wants to hear of an auction, a session or a campaign: exactly one of them per row."""
+
+    __tablename__ = "follows"
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "auction_id"),
+        sa.UniqueConstraint("user_id", "campaign_day_id"),
+        sa.UniqueConstraint("user_id", "campaign_id"),
+        sa.CheckConstraint("num_nonnulls(auction_id, campaign_day_id, campaign_id) = 1", name="follows_one_thing"),
+        sa.CheckConstraint("remind_before_s between 0 and 604800", name="remind_before_range"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    auction_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("auctions.id", ondelete="CASCADE"), index=True)
+    campaign_day_id: Mapped[UUID | None] = mapped_column(
+        sa.ForeignKey("campaign_days.id", ondelete="CASCADE"), index=True
+    )
+    campaign_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("campaigns.id", ondelete="CASCADE"), index=True)
+    remind_before_s: Mapped[int] = mapped_column(server_default="900")
+    created_at: Mapped[Created]
+
+
+class PushSubscription(Base):
+    """A browser that takes web push; its keys encrypt what is sent to it."""
+
+    __tablename__ = "push_subscriptions"
+    __table_args__ = (
+        sa.CheckConstraint("endpoint like 'https://%'", name="endpoint_https"),
+        sa.CheckConstraint("octet_length(p256dh) = 65", name="p256dh_length"),
+        sa.CheckConstraint("octet_length(auth) = 16", name="auth_length"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    endpoint: Mapped[str] = mapped_column(unique=True)
+    p256dh: Mapped[bytes]
+    auth: Mapped[bytes]
+    user_agent: Mapped[str | None]
+    created_at: Mapped[Created]
+    last_sent_at: Mapped[datetime | None]
+
+
+class Webhook(Base):
+    """An address that is told of events. ``secret`` signs each delivery; an empty ``event_types`` means all."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (
+        sa.UniqueConstraint("user_id", "url"),
+        sa.CheckConstraint("url ~ '^https?://'", name="url_http"),
+        sa.CheckConstraint("octet_length(secret) between 24 and 64", name="secret_length"),
+        sa.CheckConstraint("failures >= 0", name="failures_not_negative"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    url: Mapped[str]
+    format: Mapped[WebhookFormat] = mapped_column(checked_enum(WebhookFormat), server_default=WebhookFormat.STANDARD)
+    secret: Mapped[bytes]
+    event_types: Mapped[list[Any]] = mapped_column(server_default="[]")
+    failures: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[Created]
+    disabled_at: Mapped[datetime | None]
+
+
+class WebhookDelivery(Base):
+    """One event to one webhook; the event's id is the receiver's idempotency key."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        sa.UniqueConstraint("webhook_id", "event_id"),
+        sa.Index(
+            "ix_webhook_deliveries_due",
+            "next_attempt_at",
+            postgresql_where=sa.text("status = 'PENDING'"),
+        ),
+        sa.CheckConstraint("(delivered_at is not null) = (status = 'SENT')", name="time_when_sent"),
+        sa.CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+        sa.CheckConstraint(
+            "response_status is null or response_status between 100 and 599", name="response_status_range"
+        ),
+    )
+
+    id: Mapped[Id]
+    webhook_id: Mapped[UUID] = mapped_column(sa.ForeignKey("webhooks.id", ondelete="CASCADE"))
+    event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("event_logs.id"))
+    status: Mapped[DeliveryStatus] = mapped_column(checked_enum(DeliveryStatus), server_default=DeliveryStatus.PENDING)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    next_attempt_at: Mapped[datetime | None]
+    response_status: Mapped[int | None]
+    error: Mapped[str | None]
+    created_at: Mapped[Created]
+    delivered_at: Mapped[datetime | None]

@@ -1,0 +1,1 @@
+"""Trying the house out: real past auctions, simulated bidders, faults, the demo."""

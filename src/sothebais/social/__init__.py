@@ -1,0 +1,1 @@
+"""Social platforms: posts seen and sent, bids by post."""

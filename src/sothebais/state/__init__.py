@@ -1,0 +1,1 @@
+"""Redis: keys, models and the store."""

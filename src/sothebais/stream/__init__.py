@@ -1,0 +1,1 @@
+"""The show: scenes, composer, encoder, outputs."""
