@@ -1,19 +1,25 @@
 """Time. The only module that asks the machine what time it is.
 
-Instants are whole milliseconds since the epoch (UTC), the precision of the event log: a time that was rounded on
-its way into the log would make a replay differ from what was decided live.
+What an instant is, and how it is written, stands in ``instants``, which the pure modules use.
 """
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
-#: Milliseconds since 1970-01-01T00:00:00Z (an instant) or a number of milliseconds (a length).
-type Millis = int
+from sothebais.instants import EPOCH, MILLISECOND, Millis, from_datetime, isoformat, parse_iso, to_datetime
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+__all__ = [
+    "Clock",
+    "DatabaseTime",
+    "Millis",
+    "SystemClock",
+    "from_datetime",
+    "isoformat",
+    "parse_iso",
+    "to_datetime",
+]
 
 
 class Clock(Protocol):
@@ -42,28 +48,6 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-def from_datetime(value: datetime) -> Millis:
-    """Milliseconds of an aware datetime, rounded down. Raises ValueError for a naive one."""
-    if value.tzinfo is None:
-        raise ValueError("a time without a zone has no instant")
-    return (value - _EPOCH) // _MILLISECOND
-
-
-def to_datetime(value: Millis) -> datetime:
-    """The aware UTC datetime of an instant."""
-    return _EPOCH + timedelta(milliseconds=value)
-
-
-def isoformat(value: Millis) -> str:
-    """``2026-03-01T18:00:00.250Z``: ISO 8601 in UTC with milliseconds, as every HTTP answer has it."""
-    return to_datetime(value).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value % 1000:03d}Z"
-
-
-def parse_iso(text: str) -> Millis:
-    """The instant of an ISO 8601 text with a zone. Raises ValueError otherwise."""
-    return from_datetime(datetime.fromisoformat(text))
-
-
 class DatabaseTime:
     """PostgreSQL's clock, followed from this process by a measured offset.
 
@@ -87,7 +71,7 @@ class DatabaseTime:
     def observe(self, sent: Millis, database: datetime, received: Millis) -> bool:
         """Take one reading; True when the clocks drifted more than ``DRIFT_MS_MAX`` since the last one."""
         middle = (sent + received) / 2
-        offset = (database - _EPOCH) / _MILLISECOND - middle
+        offset = (database - EPOCH) / MILLISECOND - middle
         first = not self._samples
         self._samples.append((float(received - sent), offset))
         del self._samples[: -self.SAMPLES]

@@ -12,6 +12,7 @@ from sothebais.clock import Clock, SystemClock
 
 _COUNTER_BITS = 18
 _RANDOM_BITS = 56
+SALT_BYTES = 32
 
 
 class IdSource:
@@ -48,6 +49,11 @@ _default = IdSource()
 def new_id() -> UUID:
     """A new UUIDv7 from the machine's clock and randomness."""
     return _default.new()
+
+
+def new_salt() -> bytes:
+    """32 random bytes from the operating system."""
+    return os.urandom(SALT_BYTES)
 
 
 def parse_id(text: str) -> UUID | None:

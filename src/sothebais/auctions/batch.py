@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from sothebais import ids
-from sothebais.auctions import hotpath, records, rules, secrets
+from sothebais.auctions import commitments, hotpath, records, rules
 from sothebais.auctions.answers import ENGINE, Answer, Result, told_again
 from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
 from sothebais.auctions.hotpath import Working
@@ -122,9 +122,9 @@ class Batch:
         opening = commitment = None
         rows: list[tuple[UUID, int, Raise]] = []
         if decision.accepted and decision.committed is not None:
-            salt = secrets.new_salt()
+            salt = ids.new_salt()
             opening = (decision.committed, salt)
-            commitment = secrets.maximum_commitment(lot.id, command.bid, decision.committed, salt)
+            commitment = commitments.maximum_commitment(lot.id, command.bid, decision.committed, salt)
             working.secrets[command.bid] = opening
             self._secrets.append((command.bid, decision.committed, salt))
             working.lot = lot

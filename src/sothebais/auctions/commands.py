@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from sothebais.auctions.model import Bid, Bidder, Override, Source
-from sothebais.clock import Millis
+from sothebais.instants import Millis
 
 
 class PlaceBid(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ from sothebais.auctions.model import (
     Timing,
 )
 from sothebais.auctions.records import Openable
+from sothebais.campaigns.tables import Campaign, CampaignDay
 from sothebais.clock import Millis, from_datetime, to_datetime
 from sothebais.events.log import Position, Record
 from sothebais.events.tables import EventLog, LogEpoch
@@ -170,12 +171,18 @@ _A, _S, _U, _W = (
     User.__tablename__,
     Wallet.__tablename__,
 )
+_C, _D = Campaign.__tablename__, CampaignDay.__tablename__
 _B, _BS, _E = tables.Bid.__tablename__, tables.BidSecret.__tablename__, EventLog.__tablename__
+
+#: A lot waits while an earlier one of its day is not over, or while its campaign has not been started.
+HELD = f"""(a.status = '{Status.SCHEDULED}' and (
+    exists (select 1 from {_A} p where p.id = a.opens_after_id and p.status not in ({_OVER}))
+    or exists (select 1 from {_D} d join {_C} c on c.id = d.campaign_id
+               where d.id = a.campaign_day_id and c.status not in ('SCHEDULED', 'ACTIVE'))))"""  # noqa: S608
 
 LOAD_LOTS = f"""
 select a.*, s.reserve, s.salt as reserve_salt,
-  a.status = '{Status.SCHEDULED}' and a.opens_after_id is not null and exists (
-    select 1 from {_A} p where p.id = a.opens_after_id and p.status not in ({_OVER})) as held
+  {HELD} as held
 from {_A} a left join {_S} s on s.auction_id = a.id
 where a.id = any($1::uuid[]) order by a.id for update of a
 """  # noqa: S608

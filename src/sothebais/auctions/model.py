@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from sothebais.clock import Millis
+from sothebais.instants import Millis
 
 
 class Format(StrEnum):

@@ -12,7 +12,7 @@ from sothebais import money
 from sothebais.auctions import rules
 from sothebais.auctions.commands import PlaceBid
 from sothebais.auctions.model import SEALED, Decision, Lot, Raise, Reason, Transition
-from sothebais.clock import Millis
+from sothebais.instants import Millis
 
 #: bid → (maximum, salt)
 type Openable = dict[UUID, tuple[Decimal, bytes]]

@@ -37,8 +37,8 @@ from sothebais.auctions.model import (
     Transition,
     TransitionKind,
 )
-from sothebais.clock import Millis
 from sothebais.errors import Conflict, InvalidInput, NotFound
+from sothebais.instants import Millis
 
 #: A lot that opens later than this after its time gets its full length; less is the clock's own latency.
 LATE_START_MS = 1_000

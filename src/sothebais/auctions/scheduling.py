@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sothebais import ids
-from sothebais.auctions import hotpath, rules, secrets
+from sothebais.auctions import commitments, hotpath, rules
 from sothebais.auctions import terms as terms_codec
 from sothebais.auctions.model import Terms
 from sothebais.auctions.tables import Auction, AuctionSecret
@@ -55,8 +55,8 @@ async def schedule(
     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(hotpath.lock_key(auction))))
     commitment = salt = None
     if lot.terms.reserve is not None:
-        salt = secrets.new_salt()
-        commitment = secrets.reserve_commitment(auction, lot.terms.reserve, salt)
+        salt = ids.new_salt()
+        commitment = commitments.reserve_commitment(auction, lot.terms.reserve, salt)
     public = terms_codec.to_public(lot.terms, commitment)
     data = {
         "art_item": str(lot.art_item),

@@ -31,9 +31,9 @@ from sothebais.errors import EmbeddedServerError
 pytestmark = pytest.mark.fault
 
 LONG_QUERY = """
-import asyncio, asyncpg, sys
+import asyncio, asyncpg, os
 async def main():
-    connection = await asyncpg.connect(sys.argv[1])
+    connection = await asyncpg.connect(os.environ["SERVER"])
     print("in", flush=True)
     await connection.execute("select count(*) from generate_series(1, 2000000000)")
 asyncio.run(main())
@@ -54,8 +54,13 @@ def stranger(cwd: Path) -> Iterator[int]:
 @contextlib.contextmanager
 def long_query(servers: dict[str, Any]) -> Iterator[None]:
     """A backend inside a long function, which does not notice the death of its server before it is told."""
-    command = [sys.executable, "-c", LONG_QUERY, servers["database_url"]]
-    client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    client = subprocess.Popen(
+        [sys.executable, "-c", LONG_QUERY],
+        env={**os.environ, "SERVER": servers["database_url"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     others = "select count(*) from pg_stat_activity where query like '%generate_series%' and pid <> pg_backend_pid()"
     try:
         assert client.stdout is not None

@@ -60,13 +60,26 @@ def test_root_runs_postgres_as_an_unprivileged_user_who_owns_the_data(house):
 
 
 @as_root
-def test_the_user_can_be_chosen_and_stays_the_owner_of_the_data(place, hold):
-    app = hold(place / "data", environment={"SOTHEBAIS_PG_USER": "nobody"}, valkey=False)
-    app.servers()
-    assert uid_of(postmaster_pid(place / "data")) == first_user("nobody")
-    app.release()
-    with EmbeddedServers(place / "data", valkey=False):
-        assert uid_of(postmaster_pid(place / "data")) == first_user("nobody")
+def test_the_owner_of_existing_data_goes_before_the_chosen_user(house):
+    nobody, usual = pwd.getpwnam("nobody"), data_folder(house).stat()
+    mine = [data_folder(house), house / "embedded" / "run"]
+
+    def give(uid: int, gid: int) -> None:
+        for path in [each for folder in mine for each in (folder, *folder.rglob("*"))]:
+            os.chown(path, uid, gid, follow_symlinks=False)
+
+    give(nobody.pw_uid, nobody.pw_gid)
+    with EmbeddedServers(house, valkey=False):
+        assert uid_of(postmaster_pid(house)) == nobody.pw_uid
+    give(usual.st_uid, usual.st_gid)
+
+
+@as_root
+def test_the_user_can_be_chosen(place, monkeypatch):
+    monkeypatch.setenv("SOTHEBAIS_PG_USER", "nobody")
+    home = find_home(embedded_folder(place / "data"))
+    assert home.account is not None
+    assert home.account.uid == pwd.getpwnam("nobody").pw_uid
 
 
 @as_root

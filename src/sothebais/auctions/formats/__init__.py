@@ -6,7 +6,7 @@ from typing import Protocol
 from sothebais.auctions.formats import dutch, english, sealed
 from sothebais.auctions.formats.verdict import Accepted, Refused
 from sothebais.auctions.model import Bid, Format, Standing, Terms, Timing
-from sothebais.clock import Millis
+from sothebais.instants import Millis
 
 
 class FormatRules(Protocol):

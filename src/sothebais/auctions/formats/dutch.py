@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from sothebais import money
 from sothebais.auctions.formats.verdict import Accepted, Refused
 from sothebais.auctions.model import Bid, Reason, Standing, Terms, Timing
-from sothebais.clock import Millis
 from sothebais.errors import InvalidInput
+from sothebais.instants import Millis
 
 
 def validate(terms: Terms) -> None:

@@ -8,8 +8,8 @@ from sothebais import money
 from sothebais.auctions import increments
 from sothebais.auctions.formats.verdict import Accepted, Refused
 from sothebais.auctions.model import Bid, Raise, Reason, Standing, Terms, Timing
-from sothebais.clock import Millis
 from sothebais.errors import InvalidInput
+from sothebais.instants import Millis
 
 
 def validate(terms: Terms) -> None:

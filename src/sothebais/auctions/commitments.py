@@ -1,20 +1,13 @@
-"""Commitments: how a secret is bound today and proved later."""
+"""Commitments: how a secret is bound today and proved later. Pure."""
 
 import hashlib
-import os
 from decimal import Decimal
 from uuid import UUID
 
 from sothebais import money
 
-SALT_BYTES = 32
 _MAXIMUM = b"sothebais:maximum:v1"
 _RESERVE = b"sothebais:reserve:v1"
-
-
-def new_salt() -> bytes:
-    """32 random bytes from the operating system."""
-    return os.urandom(SALT_BYTES)
 
 
 def maximum_commitment(auction: UUID, bid: UUID, maximum: Decimal, salt: bytes) -> bytes:
