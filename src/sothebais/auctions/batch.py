@@ -271,6 +271,7 @@ class Batch:
             bid or UUID(int=0),
             bid_count=working.bid_count,
             rows=rows,
+            led_at=next((kept.effective_at for kept in bids if kept.id == working.lot.standing.leading_bid), None),
             superseded=superseded,
             opened=[one for one in shown if one is not None],
             secrets=working.secrets,

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from sothebais.auctions import tables
 from sothebais.auctions import terms as terms_codec
+from sothebais.auctions.machine import OVER
 from sothebais.auctions.model import (
     SEALED,
     Bid,
@@ -164,7 +165,12 @@ with bid_rows as (
 select min(epoch) as epoch, min(xid::text::bigint) as xid, array_agg(seq order by seq) as seqs from event_rows
 """  # noqa: S608 - names from the table definitions, values as parameters
 
-_OVER = ", ".join(f"'{status}'" for status in (Status.ENDED, Status.SETTLED, Status.CANCELLED))
+
+def over_statuses() -> str:
+    """The statuses of lots that are over, as SQL."""
+    return ", ".join(f"'{status}'" for status in sorted(OVER))
+
+
 _A, _S, _U, _W = (
     tables.Auction.__tablename__,
     tables.AuctionSecret.__tablename__,
@@ -176,7 +182,7 @@ _B, _BS, _E = tables.Bid.__tablename__, tables.BidSecret.__tablename__, EventLog
 
 #: A lot waits while an earlier one of its day is not over, or while its campaign has not been started.
 HELD = f"""(a.status = '{Status.SCHEDULED}' and (
-    exists (select 1 from {_A} p where p.id = a.opens_after_id and p.status not in ({_OVER}))
+    exists (select 1 from {_A} p where p.id = a.opens_after_id and p.status not in ({over_statuses()}))
     or exists (select 1 from {_D} d join {_C} c on c.id = d.campaign_id
                where d.id = a.campaign_day_id and c.status not in ('SCHEDULED', 'ACTIVE'))))"""  # noqa: S608
 

@@ -152,6 +152,8 @@ class AuctionEnd(Step):
     price: Amount | None
     winner: EventId | None
     winning_bid: EventId | None
+    leader: EventId | None
+    leading_bid: EventId | None
     bid_count: Count
     openings: tuple[Opening, ...] = ()
     reserve: ReserveOpening | None = None
@@ -234,6 +236,7 @@ class BidVoided(Step):
     bid_count: Count
     bidder_count: Count | None
     raises: tuple[ProxyRaise, ...]
+    led_at: Millis | None
     superseded: tuple[EventId, ...]
     openings: tuple[Opening, ...]
 

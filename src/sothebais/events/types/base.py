@@ -59,7 +59,7 @@ class Envelope(BaseModel):
     n: Annotated[int, Field(ge=1)] | None = None
     timestamp: Millis
     source: Annotated[Source, BeforeValidator(_source)]
-    version: Literal["1.0"] = SCHEMA_VERSION
+    version: Literal["1.0"] = "1.0"
     subject: Annotated[
         str, StringConstraints(pattern=r"^(?:auction|campaign|stream|agent|user|system):[0-9A-Za-z_.-]+$")
     ]

@@ -1,0 +1,241 @@
+"""Reading the log in order without losing a row, and durable consumers that remember how far they came.
+
+Sequence numbers are given before commits, so a cursor is the pair of transaction and sequence, and nothing is read of
+transactions that might still be followed by an older one's commit.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import structlog
+from prometheus_client import Counter
+
+from sothebais import ids
+from sothebais.db.engine import connect
+from sothebais.errors import SothebaisError
+from sothebais.events.log import DOORBELL, START, Position
+from sothebais.events.tables import DeadLetter, EventCursor, EventLog, LogEpoch
+from sothebais.instants import Millis, from_datetime
+
+log = structlog.get_logger(__name__)
+
+READ_ROWS_MAX = 1_000
+#: A reader looks by itself after so long, whether the doorbell rang or not.
+LOOK_AGAIN_S = 0.25
+ATTEMPTS_MAX = 5
+BACKOFF_S = 0.1
+BACKOFF_S_MAX = 5.0
+
+HANDLED = Counter("sothebais_consumer_events_total", "Events handled", ["consumer", "outcome"])
+
+_E = EventLog.__tablename__
+_READ = f"""
+select id, epoch, xid::text::bigint as xid, seq, n, timestamp, type, source, version, subject,
+  correlation_id, causation_id, data::text as data, prev_hash, hash
+from {_E}
+where (epoch, xid, seq) > ($1, $2::text::xid8, $3)
+  and (epoch < (select max(epoch) from {LogEpoch.__tablename__}) or xid < pg_snapshot_xmin(pg_current_snapshot()))
+order by epoch, xid, seq limit $4
+"""  # noqa: S608
+_WAITING = f"select exists (select 1 from {_E} where (epoch, xid, seq) > ($1, $2::text::xid8, $3))"  # noqa: S608
+_CURSOR = f"select epoch, xid::text::bigint as xid, seq from {EventCursor.__tablename__} where consumer = $1"  # noqa: S608
+_SAVE = f"""
+insert into {EventCursor.__tablename__} (consumer, epoch, xid, seq) values ($1, $2, $3::text::xid8, $4)
+on conflict (consumer) do update set epoch = excluded.epoch, xid = excluded.xid, seq = excluded.seq, updated_at = now()
+"""  # noqa: S608
+_BURY = f"""
+insert into {DeadLetter.__tablename__} (id, consumer, event_id, error, attempts) values ($1, $2, $3, $4, $5)
+on conflict (consumer, event_id) do update
+set error = excluded.error, attempts = {DeadLetter.__tablename__}.attempts + excluded.attempts
+"""  # noqa: S608
+
+
+class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the log as its readers get it; ``data`` is JSON text."""
+
+    id: UUID
+    position: Position
+    n: int | None
+    timestamp: Millis
+    type: str
+    source: str
+    version: str
+    subject: str
+    correlation_id: UUID | None
+    causation_id: UUID | None
+    data: str
+    prev_hash: bytes | None
+    hash: bytes | None
+
+    def decoded(self) -> dict[str, Any]:
+        """The data as plain Python values."""
+        value: dict[str, Any] = msgspec.json.decode(self.data)
+        return value
+
+    def message(self) -> bytes:
+        """The envelope as JSON, as it is published and delivered."""
+        return msgspec.json.encode(
+            {
+                "id": self.id,
+                "position": str(self.position),
+                "n": self.n,
+                "timestamp": self.timestamp,
+                "type": self.type,
+                "source": self.source,
+                "version": self.version,
+                "subject": self.subject,
+                "correlation_id": self.correlation_id,
+                "causation_id": self.causation_id,
+                "data": msgspec.Raw(self.data.encode()),
+                "prev_hash": None if self.prev_hash is None else self.prev_hash.hex(),
+                "hash": None if self.hash is None else self.hash.hex(),
+            }
+        )
+
+
+async def read_after(connection: Any, position: Position, *, limit: int = READ_ROWS_MAX) -> list[LoggedEvent]:
+    """The next events after ``position``, in the order of the log; empty when there is nothing that may be read yet."""
+    rows = await connection.fetch(_READ, position.epoch, str(position.xid), position.seq, limit)
+    return [_event(row) for row in rows]
+
+
+async def is_waiting(connection: Any, position: Position) -> bool:
+    """Whether there are rows behind ``position`` at all; with an empty ``read_after`` it means a stall."""
+    waiting: bool = await connection.fetchval(_WAITING, position.epoch, str(position.xid), position.seq)
+    return waiting
+
+
+async def load_cursor(connection: Any, consumer: str) -> Position:
+    """How far ``consumer`` has read; the start of the log when it never has."""
+    row = await connection.fetchrow(_CURSOR, consumer)
+    return START if row is None else Position(row["epoch"], row["xid"], row["seq"])
+
+
+async def save_cursor(connection: Any, consumer: str, position: Position) -> None:
+    """Remember how far ``consumer`` has read, in the caller's transaction."""
+    await connection.execute(_SAVE, consumer, position.epoch, str(position.xid), position.seq)
+
+
+class Handler(Protocol):
+    """What a durable consumer does with one event, inside the transaction that moves its cursor."""
+
+    async def __call__(self, connection: Any, event: LoggedEvent) -> None:
+        """Raise to have it tried again. Effects outside the database carry a key made from ``event.id``."""
+
+
+class DurableConsumer:
+    """Reads the log from its own cursor, for ever; one process at a time per name (advisory lock).
+
+    A handler that raises is tried ``attempts_max`` times with exponential backoff and jitter; then the event goes to
+    ``dead_letters`` with the error, and the consumer goes on.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        name: str,
+        handler: Handler,
+        *,
+        types: frozenset[str] | None = None,
+        attempts_max: int = ATTEMPTS_MAX,
+        backoff_s: float = BACKOFF_S,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self.name = name
+        self._handler = handler
+        self._types = types
+        self._attempts_max = attempts_max
+        self._backoff_s = backoff_s
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, nothing secret
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. A lost connection is opened again; what was not committed is handled again."""
+        while True:
+            try:
+                await self._consume()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("consumer.waits_for_database", consumer=self.name, error=str(error))
+                await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def _consume(self) -> None:
+        connection = await connect(self._dsn, name=f"consumer-{self.name}")
+        try:
+            await hold_lock(connection, f"consumer:{self.name}")
+            await connection.add_listener(DOORBELL, lambda *_: self._wake.set())
+            position = await load_cursor(connection, self.name)
+            while True:
+                self._wake.clear()
+                events = await read_after(connection, position)
+                for event in events:
+                    await self._handle(connection, event)
+                    position = event.position
+                if not events:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
+        finally:
+            connection.terminate()
+
+    async def _handle(self, connection: Any, event: LoggedEvent) -> None:
+        if self._types is not None and event.type not in self._types:
+            await save_cursor(connection, self.name, event.position)
+            return
+        for attempt in range(1, self._attempts_max + 1):
+            try:
+                async with connection.transaction():
+                    await self._handler(connection, event)
+                    await save_cursor(connection, self.name, event.position)
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
+                raise  # the connection's fault, not the event's
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, kept and shown
+                log.warning(
+                    "consumer.failed", consumer=self.name, event_id=str(event.id), attempt=attempt, error=repr(error)
+                )
+                if attempt == self._attempts_max:
+                    await self._bury(connection, event, error)
+                    return
+                delay = min(BACKOFF_S_MAX, self._backoff_s * 2 ** (attempt - 1))
+                await asyncio.sleep(delay * (0.5 + self._rng.random()))
+            else:
+                HANDLED.labels(self.name, "done").inc()
+                return
+
+    async def _bury(self, connection: Any, event: LoggedEvent, error: Exception) -> None:
+        HANDLED.labels(self.name, "dead").inc()
+        text = error.message if isinstance(error, SothebaisError) else repr(error)
+        async with connection.transaction():
+            await connection.execute(_BURY, ids.new_id(), self.name, event.id, text[:2_000], self._attempts_max)
+            await save_cursor(connection, self.name, event.position)
+
+
+async def hold_lock(connection: Any, name: str, *, on_wait: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Wait for a session's advisory lock of that name; it is let go with the connection."""
+    while not await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", name):
+        if on_wait is not None:
+            await on_wait()
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _event(row: Any) -> LoggedEvent:
+    return LoggedEvent(
+        id=row["id"],
+        position=Position(row["epoch"], row["xid"], row["seq"]),
+        n=row["n"],
+        timestamp=from_datetime(row["timestamp"]),
+        type=row["type"],
+        source=row["source"],
+        version=row["version"],
+        subject=row["subject"],
+        correlation_id=row["correlation_id"],
+        causation_id=row["causation_id"],
+        data=row["data"],
+        prev_hash=row["prev_hash"],
+        hash=row["hash"],
+    )
