@@ -149,7 +149,7 @@ def main():
         )
     print("setup: installing the locked requirements")
     interpreter = os.path.join(VENV, "bin", "python")
-    sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", interpreter, LOCK]
+    sync = [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", "--python", interpreter, LOCK]
     if not run(sync, env=env, attempts=INSTALL_ATTEMPTS):
         fail("the locked requirements could not be installed; the lines above say which. Nothing outside .venv changed.")
     editable = [uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", interpreter, "-e", ROOT]

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -86,6 +86,12 @@ class Settings(BaseSettings):
         default=10_000_000, description="A log file is rotated at this size."
     )
     log_files_max: Annotated[int, Field(ge=1, le=100)] = Field(default=5, description="Rotated log files kept.")
+
+    @field_validator("database_url", "redis_url", "house_key", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """An empty variable says that the file's value does not count either."""
+        return None if value == "" else value
 
     @classmethod
     def settings_customise_sources(

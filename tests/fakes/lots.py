@@ -9,12 +9,14 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from msgspec.structs import replace
+
 from sothebais.auctions import rules
 from sothebais.auctions.model import (
     Bid,
     Bidder,
     Decision,
     FixedIncrement,
+    Format,
     Lot,
     Override,
     Status,
@@ -59,6 +61,8 @@ def some_terms(**terms: Any) -> Terms:
     for field in (*amounts, "confirm_multiple"):
         if isinstance(given.get(field), str | int):
             given[field] = Decimal(given[field])
+    if "format" in given:
+        given["format"] = Format(given["format"])
     made = Terms(**given)
     rules.validate_terms(made)
     return made
@@ -156,3 +160,28 @@ def in_status(status: Status, **terms: Any) -> Lot:
 def with_timing(lot: Lot, **times: Any) -> Lot:
     """The same lot at other times."""
     return replace(lot, timing=replace(lot.timing, **times))
+
+
+def read_bid(text: str, *, at: int = EARLY) -> Bid:
+    """A bid as tables write it: ``"A 10"``, ``"A 10/20"`` (visible 10, at most 20), ``"A /20"`` (20 at most)."""
+    who, _, money_text = text.partition(" ")
+    amount, _, maximum = money_text.partition("/")
+    return a_bid(who, amount or None, maximum or None, at=at)
+
+
+def outcome_of(lot: Lot, bids: str, *, at: int = EARLY) -> tuple[str | None, str | None, list[str]]:
+    """Price, leader and what became of each bid (``"ok"`` or the reason) of bids like ``"A 10, B /20"``.
+
+    Every refused bid is also seen to have changed nothing.
+    """
+    answers = []
+    for text in filter(None, bids.split(", ")):
+        before = lot
+        lot, decision = rules.decide(lot, read_bid(text, at=at), at)
+        answers.append("ok" if decision.accepted else str(decision.reason))
+        if not decision.accepted:
+            assert lot == before, f"{text} was refused and changed the lot"
+            assert decision.message
+            assert (decision.raises, decision.opened, decision.extended) == ((), (), False)
+    price = lot.standing.price
+    return None if price is None else f"{price.normalize():f}", name_of(lot.standing.leader), answers

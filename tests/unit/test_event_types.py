@@ -146,14 +146,19 @@ def strings(schema: dict[str, Any]) -> st.SearchStrategy[str]:
 
 
 @cache
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
+
+
+@cache
 def of(model: type[BaseModel]) -> st.SearchStrategy[dict[str, Any]]:
-    schema = model.model_json_schema()
+    schema = schema_of(model)
     return values(schema, schema)
 
 
 def example(type_: str) -> dict[str, Any]:
     """One event of a type, with the plainest data its model admits."""
-    schema = CATALOGUE[type_].model_json_schema()
+    schema = schema_of(CATALOGUE[type_])
     return {
         "id": ID,
         "timestamp": 1_767_225_600_000,

@@ -6,6 +6,7 @@ from itertools import pairwise
 from uuid import UUID
 
 import pytest
+
 from sothebais import clock
 from sothebais.clock import DatabaseTime
 from sothebais.ids import IdSource, parse_id
@@ -71,7 +72,9 @@ def test_only_the_usual_text_is_an_id() -> None:
 
 
 @pytest.mark.xfail(reason="uuid.UUID drops hyphens and prefixes wherever they are, and int() reads 0x and underscores")
-@pytest.mark.parametrize("text", ["urn:" + "1" * 32, "0x" + "1" * 30 + "----", "1_" + "1" * 30 + "----", "----" + "1" * 32])
+@pytest.mark.parametrize(
+    "text", ["urn:" + "1" * 32, "0x" + "1" * 30 + "----", "1_" + "1" * 30 + "----", "----" + "1" * 32]
+)
 def test_another_text_of_36_characters_is_not_an_id(text: str) -> None:
     assert parse_id(text) is None
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from sothebais.auctions import increments
 from sothebais.auctions.increments import EBAY
 from sothebais.auctions.model import FixedIncrement, Increment, PercentIncrement, Step, TableIncrement
@@ -22,11 +23,11 @@ FIVE_PERCENT = PercentIncrement(D(5), D("0.01"))
         (FIVE_PERCENT, "0.10", 2, "0.11"),  # 5 % would be half a cent; the floor holds
         (FIVE_PERCENT, "10.01", 2, "10.52"),  # 0.5005 is rounded up
         (FIVE_PERCENT, "10.01", 18, "10.5105"),
-        (FIVE_PERCENT, "101", 0, "107"),
+        (PercentIncrement(D(5), D(1)), "101", 0, "107"),
         (PercentIncrement(D(5), D(1)), "10", 2, "11"),
         (PercentIncrement(D(0), D(1)), "10", 2, "11"),
         (PercentIncrement(D(1000), D(1)), "1000000000000", 2, "11000000000000"),
-        (FIVE_PERCENT, "999999999999.999999999999999999", 18, "1050000000000.000000000000000000"),
+        (FIVE_PERCENT, "999999999999.999999999999999999", 18, "1049999999999.999999999999999999"),
         (EBAY, "0.01", 2, "0.06"),
         (EBAY, "0.99", 2, "1.04"),
         (EBAY, "1", 2, "1.25"),  # a step begins at its price
@@ -43,7 +44,9 @@ FIVE_PERCENT = PercentIncrement(D(5), D("0.01"))
         (EBAY, "1000000", 2, "1000100"),
     ],
 )
-def test_the_next_bid_is_the_price_and_its_increment(policy: Increment, price: str, decimals: int, next_bid: str) -> None:
+def test_the_next_bid_is_the_price_and_its_increment(
+    policy: Increment, price: str, decimals: int, next_bid: str
+) -> None:
     increments.validate(policy, decimals)
     assert increments.min_next(policy, D(price), decimals) == D(next_bid)
 
@@ -55,7 +58,10 @@ def test_the_next_bid_is_the_price_and_its_increment(policy: Increment, price: s
         ("ebay", EBAY),
         ({"percent": "5"}, PercentIncrement(D(5), D("0.01"))),
         ({"percent": "2.5", "floor": "1"}, PercentIncrement(D("2.5"), D(1))),
-        ([{"from": "0", "step": "1"}, {"from": "10", "step": "2"}], TableIncrement((Step(D(0), D(1)), Step(D(10), D(2))))),
+        (
+            [{"from": "0", "step": "1"}, {"from": "10", "step": "2"}],
+            TableIncrement((Step(D(0), D(1)), Step(D(10), D(2)))),
+        ),
     ],
 )
 def test_a_policy_is_read_from_its_readable_form(data: Any, policy: Increment) -> None:

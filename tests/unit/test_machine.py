@@ -3,11 +3,11 @@
 from itertools import product
 
 import pytest
+from tests.fakes.lots import EARLY, ENDS_AT, a_bid, a_lot, after_bids, after_step, in_status
+
 from sothebais.auctions import machine, rules
 from sothebais.auctions.model import Outcome, Override, Status, TransitionKind
 from sothebais.errors import Conflict, IllegalTransition, InvalidInput
-
-from tests.fakes.lots import EARLY, ENDS_AT, a_bid, a_lot, after_bids, after_step, in_status
 
 S, K = Status, TransitionKind
 #: Written from the table in the design, row by row, not from the code.
@@ -107,5 +107,5 @@ def test_only_a_lot_that_was_sold_can_be_settled() -> None:
 
 
 def test_over_and_running_share_no_status_and_leave_only_scheduled() -> None:
-    assert machine.OVER | machine.RUNNING == set(Status) - {S.SCHEDULED}
+    assert set(Status) - {S.SCHEDULED} == machine.OVER | machine.RUNNING
     assert not machine.OVER & machine.RUNNING

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+
 from sothebais import money
 from sothebais.errors import InvalidAmount
 
@@ -39,20 +40,22 @@ def test_anything_else_is_malformed(text: str) -> None:
     assert len(caught.value.message) < 200  # a hostile text is not sent back whole
 
 
-@pytest.mark.parametrize("value", [1, 1.5, None, True, Decimal("1"), b"1", ["1"], {"amount": "1"}])
+@pytest.mark.parametrize("value", [1, 1.5, None, True, Decimal(1), b"1", ["1"], {"amount": "1"}])
 def test_only_a_string_is_read_as_an_amount(value: object) -> None:
     with pytest.raises(InvalidAmount, match="decimal string"):
         money.parse_amount(value, 2)
 
 
-@pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity", "0", "-1", "1E-999999", "1E+999999", "0.001"])
+@pytest.mark.parametrize(
+    "value", ["NaN", "sNaN", "Infinity", "-Infinity", "0", "-1", "1E-999999", "1E+999999", "0.001"]
+)
 def test_an_impossible_amount_does_not_pass_the_check(value: str) -> None:
     with pytest.raises(InvalidAmount):
         money.checked(Decimal(value), 2)
 
 
 def test_the_greatest_amount_is_allowed_and_nothing_above_it() -> None:
-    most = Decimal("100")
+    most = Decimal(100)
     assert money.parse_amount("100", 2, amount_max=most) == most
     with pytest.raises(InvalidAmount, match="at most 100"):
         money.parse_amount("100.01", 2, amount_max=most)
@@ -88,7 +91,14 @@ def test_a_percentage_is_exact() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("1.50", "1.5"), ("100", "100"), ("1E+3", "1000"), ("1E-18", "0.000000000000000001"), ("0.00", "0"), ("0E-18", "0")],
+    [
+        ("1.50", "1.5"),
+        ("100", "100"),
+        ("1E+3", "1000"),
+        ("1E-18", "0.000000000000000001"),
+        ("0.00", "0"),
+        ("0E-18", "0"),
+    ],
 )
 def test_an_amount_has_one_text(value: str, text: str) -> None:
     assert money.text(Decimal(value)) == text

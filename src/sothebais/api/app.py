@@ -95,6 +95,16 @@ def create_app(parts: ApiParts) -> FastAPI:
     return app
 
 
+def create_operations_app(parts: ApiParts) -> FastAPI:
+    """Health, readiness and metrics alone: for roles that serve nothing else."""
+    app = FastAPI(title="SothebAIs operations", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.parts = parts
+    app.include_router(operations.router)
+    errors.install(app)
+    app.add_middleware(Envelope)
+    return app
+
+
 async def _house_key(request: Request) -> dict[str, str]:
     """The public half of the key that signs receipts and heads, in hex."""
     return {"algorithm": "Ed25519", "public_key": parts_of(request).key.public.hex()}

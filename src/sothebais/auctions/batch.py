@@ -300,14 +300,15 @@ class Batch:
         ]
         if outages and seen.status in (Status.ACTIVE, Status.CLOSING):
             return  # the time lost is given back before anything is found to be over
-        lot, transitions = rules.advance(working.lot, self._now, end=end)
-        working.lot = lot
-        for transition in transitions:
+        while True:
+            working.lot, transition = rules.advance_once(working.lot, self._now, end=end)
+            if transition is None:
+                return
             self.timing_changed = True
             if transition.kind is TransitionKind.END:
                 self._end(working, transition)
             else:
-                self._event(working, str(transition.kind), records.step(lot, transition))
+                self._event(working, str(transition.kind), records.step(working.lot, transition))
 
     async def _advance_to_end(self, working: Working) -> None:
         due = rules.next_due(working.lot)

@@ -12,6 +12,7 @@ from sothebais import ids, money
 from sothebais.auctions import hotpath, increments, records, rules, scheduling
 from sothebais.auctions import terms as terms_codec
 from sothebais.auctions.answers import ENGINE
+from sothebais.auctions.engine import COMMIT_TIMEOUT_S
 from sothebais.auctions.machine import OVER
 from sothebais.auctions.model import Format, Lot, Outcome, Override, Status, Terms, Timing
 from sothebais.auctions.tables import Auction, Settlement, SettlementStatus
@@ -30,7 +31,7 @@ class CampaignLots:
     answered after the end.
     """
 
-    def __init__(self, commit_timeout_s: float) -> None:
+    def __init__(self, commit_timeout_s: float = COMMIT_TIMEOUT_S) -> None:
         self._commit_timeout_ms = commit_timeout_s * 1_000
 
     def validate_rules(self, rules: LotRules, *, premium_percent: Decimal, fee: Decimal) -> None:

@@ -265,11 +265,13 @@ def writes(state: LotState, names: dict[UUID, str], *, seconds: int = 0) -> list
 class AuctionProjector:
     """The relay's port for lots."""
 
-    prefix = "auction:"
-
     def __init__(self) -> None:
         self._lots: OrderedDict[UUID, LotState] = OrderedDict()
         self._names: OrderedDict[UUID, str] = OrderedDict()
+
+    def wants(self, event: LoggedEvent) -> bool:
+        """Events of lots."""
+        return event.subject.startswith("auction:")
 
     async def project(self, connection: Any, events: Sequence[LoggedEvent]) -> tuple[list[Write], list[Publication]]:
         """States after these events. A lot seen for the first time is loaded, and may then be ahead of the events."""

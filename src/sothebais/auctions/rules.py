@@ -87,20 +87,27 @@ def advance(lot: Lot, now: Millis, *, end: bool = True) -> tuple[Lot, tuple[Tran
     With ``end=False`` a lot stays CLOSING: the engine decides the bids it holds in hand before the lot ENDS.
     """
     steps: list[Transition] = []
-    timing = lot.timing
-    if lot.status is Status.SCHEDULED and not lot.held and now >= timing.starts_at:
-        late = now - timing.starts_at
+    while True:
+        lot, step = advance_once(lot, now, end=end)
+        if step is None:
+            return lot, tuple(steps)
+        steps.append(step)
+
+
+def advance_once(lot: Lot, now: Millis, *, end: bool = True) -> tuple[Lot, Transition | None]:
+    """Take the first step that is due at ``now``, if any."""
+    if lot.status is Status.SCHEDULED and not lot.held and now >= lot.timing.starts_at:
+        late = now - lot.timing.starts_at
         if late >= LATE_START_MS:
-            lot = replace(lot, timing=_moved(timing, late))
+            lot = replace(lot, timing=_moved(lot.timing, late))
         lot = replace(lot, status=machine.after(lot.status, TransitionKind.START))
-        steps.append(Transition(TransitionKind.START, now, LATE if late >= LATE_START_MS else ON_TIME))
+        return lot, Transition(TransitionKind.START, now, LATE if late >= LATE_START_MS else ON_TIME)
     if lot.status is Status.ACTIVE and now >= lot.timing.ends_at:
         lot = replace(lot, status=machine.after(lot.status, TransitionKind.CLOSING))
-        steps.append(Transition(TransitionKind.CLOSING, now, ON_TIME))
+        return lot, Transition(TransitionKind.CLOSING, now, ON_TIME)
     if end and lot.status is Status.CLOSING and _grace_over(lot, now):
-        lot = _concluded(lot, now)
-        steps.append(Transition(TransitionKind.END, now, ON_TIME))
-    return lot, tuple(steps)
+        return _concluded(lot, now), Transition(TransitionKind.END, now, ON_TIME)
+    return lot, None
 
 
 def closing_seen(lot: Lot, now: Millis) -> Lot:
@@ -171,8 +178,13 @@ def outage(lot: Lot, since: Millis, until: Millis) -> tuple[Lot, tuple[Transitio
     if lost <= 0 or since >= lot.timing.ends_at:
         return lot, ()
     timing = replace(_later(lot.timing, lost), closing_at=None)
-    cause = f"bidding was out for {lost} ms"
-    return replace(lot, status=Status.ACTIVE, timing=timing), (Transition(TransitionKind.TIMER, until, cause),)
+    step = Transition(TransitionKind.TIMER, until, outage_cause(lost))
+    return replace(lot, status=Status.ACTIVE, timing=timing), (step,)
+
+
+def outage_cause(lost: Millis) -> str:
+    """How the log says that so much time was given back."""
+    return f"bidding was out for {lost} ms"
 
 
 def replay(lot: Lot, entries: Iterable[Entry]) -> Lot:

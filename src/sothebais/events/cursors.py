@@ -31,6 +31,7 @@ LOOK_AGAIN_S = 0.25
 ATTEMPTS_MAX = 5
 BACKOFF_S = 0.1
 BACKOFF_S_MAX = 5.0
+ERROR_LENGTH_MAX = 2_000
 
 HANDLED = Counter("sothebais_consumer_events_total", "Events handled", ["consumer", "outcome"])
 
@@ -45,6 +46,17 @@ order by epoch, xid, seq limit $4
 """  # noqa: S608
 _WAITING = f"select exists (select 1 from {_E} where (epoch, xid, seq) > ($1, $2::text::xid8, $3))"  # noqa: S608
 _CURSOR = f"select epoch, xid::text::bigint as xid, seq from {EventCursor.__tablename__} where consumer = $1"  # noqa: S608
+_CURSOR_LOCKED = _CURSOR + " for update"
+_QUEUED = f"""
+select d.id as letter, e.id, e.epoch, e.xid::text::bigint as xid, e.seq, e.n, e.timestamp, e.type, e.source, e.version,
+  e.subject, e.correlation_id, e.causation_id, e.data::text as data, e.prev_hash, e.hash
+from {DeadLetter.__tablename__} d join {_E} e on e.id = d.event_id
+where d.consumer = $1 and d.replayed_at is not null order by e.epoch, e.xid, e.seq limit {READ_ROWS_MAX}
+"""  # noqa: S608
+_UNQUEUE = f"delete from {DeadLetter.__tablename__} where id = $1"  # noqa: S608
+_BURY_AGAIN = f"""
+update {DeadLetter.__tablename__} set replayed_at = null, error = $2, attempts = attempts + $3 where id = $1
+"""  # noqa: S608
 _SAVE = f"""
 insert into {EventCursor.__tablename__} (consumer, epoch, xid, seq) values ($1, $2, $3::text::xid8, $4)
 on conflict (consumer) do update set epoch = excluded.epoch, xid = excluded.xid, seq = excluded.seq, updated_at = now()
@@ -122,6 +134,10 @@ async def save_cursor(connection: Any, consumer: str, position: Position) -> Non
     await connection.execute(_SAVE, consumer, position.epoch, str(position.xid), position.seq)
 
 
+class CursorMoved(Exception):
+    """Somebody set this consumer's cursor back while it worked: it goes on from there."""
+
+
 class Handler(Protocol):
     """What a durable consumer does with one event, inside the transaction that moves its cursor."""
 
@@ -170,49 +186,78 @@ class DurableConsumer:
         try:
             await hold_lock(connection, f"consumer:{self.name}")
             await connection.add_listener(DOORBELL, lambda *_: self._wake.set())
-            position = await load_cursor(connection, self.name)
+            await save_cursor(connection, self.name, await load_cursor(connection, self.name))
             while True:
                 self._wake.clear()
+                # read anew each time: a replay may have set it back
+                position = await load_cursor(connection, self.name)
                 events = await read_after(connection, position)
-                for event in events:
-                    await self._handle(connection, event)
-                    position = event.position
+                with contextlib.suppress(CursorMoved):
+                    for event in events:
+                        await self._handle(connection, event, position)
+                        position = event.position
+                await self._retry_queued(connection)
                 if not events:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
         finally:
             connection.terminate()
 
-    async def _handle(self, connection: Any, event: LoggedEvent) -> None:
+    async def _handle(self, connection: Any, event: LoggedEvent, before: Position) -> None:
         if self._types is not None and event.type not in self._types:
-            await save_cursor(connection, self.name, event.position)
+            async with connection.transaction():
+                await self._move(connection, before, event.position)
             return
+
+        async def finish() -> None:
+            await self._move(connection, before, event.position)
+
+        error = await self._try(connection, event, finish)
+        if error is not None:
+            async with connection.transaction():
+                await connection.execute(_BURY, ids.new_id(), self.name, event.id, error, self._attempts_max)
+                await self._move(connection, before, event.position)
+
+    async def _retry_queued(self, connection: Any) -> None:
+        """Dead letters and events that somebody wants to be tried again, beside the cursor."""
+        for row in await connection.fetch(_QUEUED, self.name):
+            letter = row["letter"]
+
+            async def finish(letter: UUID = letter) -> None:
+                await connection.execute(_UNQUEUE, letter)
+
+            error = await self._try(connection, _event(row), finish)
+            if error is not None:
+                await connection.execute(_BURY_AGAIN, letter, error, self._attempts_max)
+
+    async def _try(self, connection: Any, event: LoggedEvent, finish: Callable[[], Awaitable[None]]) -> str | None:
+        """Handle one event in its transaction, again while it fails; None when done, else the last error."""
         for attempt in range(1, self._attempts_max + 1):
             try:
                 async with connection.transaction():
                     await self._handler(connection, event)
-                    await save_cursor(connection, self.name, event.position)
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError):
-                raise  # the connection's fault, not the event's
+                    await finish()
+            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, CursorMoved):
+                raise  # the connection's fault or the cursor's, not the event's
             except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, kept and shown
                 log.warning(
                     "consumer.failed", consumer=self.name, event_id=str(event.id), attempt=attempt, error=repr(error)
                 )
                 if attempt == self._attempts_max:
-                    await self._bury(connection, event, error)
-                    return
+                    HANDLED.labels(self.name, "dead").inc()
+                    return (error.message if isinstance(error, SothebaisError) else repr(error))[:ERROR_LENGTH_MAX]
                 delay = min(BACKOFF_S_MAX, self._backoff_s * 2 ** (attempt - 1))
                 await asyncio.sleep(delay * (0.5 + self._rng.random()))
             else:
                 HANDLED.labels(self.name, "done").inc()
-                return
+                break
+        return None
 
-    async def _bury(self, connection: Any, event: LoggedEvent, error: Exception) -> None:
-        HANDLED.labels(self.name, "dead").inc()
-        text = error.message if isinstance(error, SothebaisError) else repr(error)
-        async with connection.transaction():
-            await connection.execute(_BURY, ids.new_id(), self.name, event.id, text[:2_000], self._attempts_max)
-            await save_cursor(connection, self.name, event.position)
+    async def _move(self, connection: Any, before: Position, after: Position) -> None:
+        row = await connection.fetchrow(_CURSOR_LOCKED, self.name)
+        if row is None or Position(row["epoch"], row["xid"], row["seq"]) != before:
+            raise CursorMoved
+        await save_cursor(connection, self.name, after)
 
 
 async def hold_lock(connection: Any, name: str, *, on_wait: Callable[[], Awaitable[None]] | None = None) -> None:

@@ -1,6 +1,5 @@
 """Writing the event log: canonical JSON, the hash chain, appending inside the caller's transaction."""
 
-import hashlib
 from typing import Any
 from uuid import UUID
 
@@ -10,31 +9,25 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sothebais import ids
 from sothebais.clock import Millis, to_datetime
+from sothebais.events.chain import GENESIS, canonical, chain_hash
 from sothebais.events.tables import EventLog, LogEpoch
 from sothebais.events.types.base import Source
 
-#: What the first event of a lot names as the hash before it.
-GENESIS = bytes(32)
+__all__ = [
+    "DOORBELL",
+    "GENESIS",
+    "START",
+    "Position",
+    "Record",
+    "append",
+    "canonical",
+    "chain_hash",
+    "ensure_epoch",
+    "event",
+]
+
 #: The NOTIFY channel that wakes the relay; it carries nothing but the fact.
 DOORBELL = "sothebais_events"
-
-_encoder = msgspec.json.Encoder(order="sorted")
-
-
-def canonical(value: Any) -> bytes:
-    """Canonical JSON: keys sorted, no white space, UTF-8. Only strings, whole numbers, booleans, null, lists, objects."""
-    return _encoder.encode(value)
-
-
-def chain_hash(data: bytes, n: int, prev_hash: bytes, timestamp: Millis, event_type: str) -> bytes:
-    """SHA-256 over the canonical JSON of data, n, prev_hash, timestamp and type; ``data`` is canonical already.
-
-    The five keys stand in alphabetical order, so the text is put together instead of encoded twice.
-    """
-    digest = hashlib.sha256(b'{"data":')
-    digest.update(data)
-    digest.update(f',"n":{n},"prev_hash":"{prev_hash.hex()}","timestamp":{timestamp},"type":"{event_type}"}}'.encode())
-    return digest.digest()
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,8 @@ class Projector(Protocol):
     the same whether it saw every event or loaded the state fresh from the tables.
     """
 
-    prefix: str
+    def wants(self, event: LoggedEvent) -> bool:
+        """Whether this event may change a state of this domain."""
 
     async def project(self, connection: Any, events: Sequence[LoggedEvent]) -> tuple[list[Write], list[Publication]]:
         """The states after these events, and what is published without being logged."""

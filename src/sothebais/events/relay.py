@@ -32,6 +32,8 @@ BATCH_EVENTS_MAX = 500
 #: The relay never sleeps longer than this, whatever the doorbell does.
 LOOK_AGAIN_S = 0.25
 RECONNECT_S = 0.25
+#: How long a command waits for a running relay to rebuild Redis.
+REBUILD_WAIT_S = 30.0
 #: The cursor in PostgreSQL is written so often; what lies between is published again after a crash.
 SAVE_CURSOR_S = 0.5
 
@@ -92,6 +94,7 @@ class Relay:
         position = await cursors.load_cursor(connection, CONSUMER)
         for projector in self._projectors:
             projector.forget()
+        await self._store.prepare()
         if await self._needs_rebuild(position):
             REBUILDS.inc()
             log.warning("relay.rebuilds_redis")
@@ -125,7 +128,7 @@ class Relay:
         publications: list[Publication] = []
         extra: list[Publication] = []
         for projector in self._projectors:
-            mine = [event for event in events if event.subject.startswith(projector.prefix)]
+            mine = [event for event in events if projector.wants(event)]
             if mine:
                 more_writes, more_extra = await projector.project(connection, mine)
                 writes += more_writes
@@ -189,6 +192,25 @@ async def rebuild(connection: Any, store: StateStore, projectors: Sequence[Proje
         projector.forget()
         written += len(writes)
     return written
+
+
+async def rebuild_beside(connection: Any, store: StateStore, projectors: Sequence[Projector]) -> int:
+    """Rebuild whether or not a relay runs; the number of keys. Raises Unavailable when a running one does not do it.
+
+    A running relay keeps its lock, so it is asked: without its mark in Redis it rebuilds by itself.
+    """
+    if await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", LOCK):
+        written = await rebuild(connection, store, projectors)
+        position = await cursors.load_cursor(connection, CONSUMER)
+        mark = msgspec.json.encode({"position": str(position), "at": SystemClock().now()})
+        await store.apply([], [], (keys.POSITION_KEY, mark))
+        return written
+    await store.delete([keys.POSITION_KEY])
+    for _ in range(round(REBUILD_WAIT_S / LOOK_AGAIN_S)):
+        await asyncio.sleep(LOOK_AGAIN_S)
+        if await store.get(keys.POSITION_KEY) is not None:
+            return sum([len(await projector.rebuild(connection)) for projector in projectors])
+    raise Unavailable("The running relay did not rebuild Redis in time; look at event-handler's log.")
 
 
 async def differences(connection: Any, store: StateStore, projectors: Sequence[Projector]) -> list[str]:

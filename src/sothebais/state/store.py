@@ -1,7 +1,7 @@
 """Redis or Valkey, behind the few operations the house needs.
 
-State is written by a compare-and-set on one key: the JSON carries ``n``, and an older or equal ``n`` changes nothing,
-so that a deposed relay cannot turn a lot back. One key per script call, so a cluster works too.
+State is written by a compare-and-set on one key: the JSON carries ``n``, and an older ``n`` changes nothing, so that a
+deposed relay cannot turn a lot back. One key per script call, so a cluster works too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ import msgspec
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError, RedisError
 
 from sothebais.errors import Unavailable
 
@@ -26,7 +26,7 @@ _WRITE = """
 local stored = redis.call('GET', KEYS[1])
 if stored then
   local n = tonumber(string.match(stored, '"n":(%d+)'))
-  if n and n >= tonumber(ARGV[1]) then return 0 end
+  if n and n > tonumber(ARGV[1]) then return 0 end
 end
 if ARGV[3] == '0' then redis.call('SET', KEYS[1], ARGV[2])
 else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
@@ -67,6 +67,10 @@ class StateStore:
     async def close(self) -> None:
         """Let go of all connections."""
         await self._redis.aclose()
+
+    async def prepare(self) -> None:
+        """Teach the server the script; one that was restarted has forgotten it."""
+        await self._try(self._redis.script_load(_WRITE))
 
     async def ping(self) -> None:
         """Raise Unavailable unless the server answers."""
@@ -129,9 +133,7 @@ class StateStore:
         # a server that was restarted has forgotten the script
         try:
             await pipeline.execute()
-        except redis.RedisError as error:
-            if "NOSCRIPT" not in str(error):
-                raise
+        except NoScriptError as error:
             await self._redis.script_load(_WRITE)
             # states are compare-and-set and consumers drop what they have seen, so everything may be sent again
             raise Unavailable("Redis had forgotten a script; it is loaded again.", retry_after=0) from error

@@ -94,6 +94,8 @@ class ProxyRaise(Data):
 
 
 class CampaignStart(Data):
+    """A campaign began: what it sells and over how many days."""
+
     name: ShortText
     collection: EventId
     days: Count
@@ -101,6 +103,8 @@ class CampaignStart(Data):
 
 
 class CampaignEnd(Data):
+    """A campaign is over, or was cancelled for ``reason``."""
+
     outcome: Literal["COMPLETED", "CANCELLED"]
     version: Count
     reason: ShortText | None = None

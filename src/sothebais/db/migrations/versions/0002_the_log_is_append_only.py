@@ -25,10 +25,13 @@ def upgrade() -> None:
     """)
     # every step a person of the staff took, whatever it was about
     op.execute("""
-        create view audit as
-        select id, timestamp, type, subject, data ->> 'actor' as actor,
-               coalesce(data ->> 'reason', data ->> 'cause') as reason, data, correlation_id
-        from event_logs where data ->> 'actor' is not null
+        create view audit with (security_invoker = true) as
+        select e.id, e.timestamp as at, (e.data ->> 'actor')::uuid as actor_id,
+               coalesce(e.data ->> 'action', e.type) as action, coalesce(e.data ->> 'target', e.subject) as subject,
+               coalesce(e.data ->> 'reason', e.data ->> 'cause') as reason, e.type, e.source, e.correlation_id, e.data
+        from event_logs e
+        where e.data ->> 'actor' is not null
+          and (e.type <> 'user:action' or e.data ->> 'role' in ('OPERATOR', 'ADMIN'))
     """)
 
 

@@ -1,0 +1,5 @@
+"""``python -m sothebais`` is the command line."""
+
+from sothebais.cli.app import main
+
+main()

@@ -1,0 +1,118 @@
+"""Collections and their items in SQL. The caller's transaction commits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sothebais import ids
+from sothebais.catalog.tables import ArtItem, Collection
+
+_ITEMS = cast(sa.Table, ArtItem.__table__)
+#: Columns that `ArtItem` calls by another name.
+_COLUMNS = {"erc721": "metadata"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRow:
+    """What is kept of one item, without its id and collection."""
+
+    token_id: str
+    name: str
+    description: str
+    image: str | None
+    animation_url: str | None
+    erc721: dict[str, Any]
+    position: int
+    asset_path: str
+    asset_sha256: bytes
+    asset_media_type: str
+    asset_width: int
+    asset_height: int
+
+    def values(self) -> dict[str, Any]:
+        """Column names and their values."""
+        return {_COLUMNS.get(name, name): getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(slots=True)
+class Written:
+    """What a write did, in items."""
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+
+async def find_collection(connection: AsyncConnection, slug: str) -> sa.Row[Any] | None:
+    """The collection's row, locked until the transaction ends, so that two imports into it take turns."""
+    found = await connection.execute(sa.select(Collection.__table__).where(Collection.slug == slug).with_for_update())
+    return found.first()
+
+
+async def put_collection(connection: AsyncConnection, slug: str, values: dict[str, Any]) -> tuple[UUID, str]:
+    """Create the collection or bring it to ``values``; its id and ``added``, ``changed`` or ``unchanged``."""
+    created = await connection.execute(
+        insert(Collection)
+        .values(id=ids.new_id(), slug=slug, **{"name": slug, **values})
+        .on_conflict_do_nothing(index_elements=["slug"])
+        .returning(Collection.id)
+    )
+    new: UUID | None = created.scalar_one_or_none()
+    if new is not None:
+        return new, "added"
+    row = await find_collection(connection, slug)
+    assert row is not None, "collections are never deleted while an import runs"
+    different = {key: value for key, value in values.items() if getattr(row, key) != value}
+    if not different:
+        return row.id, "unchanged"
+    await connection.execute(sa.update(Collection).where(Collection.id == row.id).values(**different))
+    return row.id, "changed"
+
+
+async def put_items(connection: AsyncConnection, collection: UUID, rows: Sequence[ItemRow]) -> Written:
+    """Add new items and update those that differ, known by token id; items not in ``rows`` stay as they are."""
+    if not rows:
+        return Written()
+    names = list(rows[0].values())
+    found = await connection.execute(
+        sa.select(_ITEMS.c.id, *(_ITEMS.c[name] for name in names)).where(
+            _ITEMS.c.collection_id == collection, _ITEMS.c.token_id.in_([row.token_id for row in rows])
+        )
+    )
+    known = {row.token_id: row for row in found}
+    written = Written()
+    new, changed = [], []
+    for row in rows:
+        values = row.values()
+        present = known.get(row.token_id)
+        if present is None:
+            new.append({"id": ids.new_id(), "collection_id": collection, **values})
+        elif tuple(present)[1:] != tuple(values.values()):
+            # an update's parameters may not be called like the columns they are for
+            changed.append({"known_id": present.id, **{f"new_{name}": value for name, value in values.items()}})
+        else:
+            written.unchanged += 1
+    if new:
+        await connection.execute(sa.insert(_ITEMS), new)
+    if changed:
+        await connection.execute(
+            sa.update(_ITEMS)
+            .where(_ITEMS.c.id == sa.bindparam("known_id"))
+            .values({name: sa.bindparam(f"new_{name}") for name in names}),
+            changed,
+        )
+    written.added, written.changed = len(new), len(changed)
+    return written
+
+
+async def count_items(connection: AsyncConnection, collection: UUID) -> int:
+    """How many items the collection has."""
+    counted = await connection.execute(
+        sa.select(sa.func.count()).select_from(ArtItem).where(ArtItem.collection_id == collection)
+    )
+    return int(counted.scalar_one())

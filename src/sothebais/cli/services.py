@@ -1,0 +1,74 @@
+"""``sothebais up`` and ``sothebais run ROLE``."""
+
+import asyncio
+import signal
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from sothebais import config, roles
+from sothebais.bootstrap import open_house
+from sothebais.cli.house import err, told
+from sothebais.supervisor import Role, Supervisor
+from sothebais.telemetry import logging
+
+
+class RoleName(StrEnum):
+    """The roles that exist."""
+
+    AUCTION_ENGINE = roles.AUCTION_ENGINE
+    EVENT_HANDLER = roles.EVENT_HANDLER
+
+
+def register(main: typer.Typer) -> None:
+    """Add the commands to the main one."""
+    main.command()(up)
+    main.command()(run)
+
+
+def house_roles(port: int, events_port: int, environment: dict[str, str] | None = None) -> list[Role]:
+    """The processes of a whole house on one machine; the API is on ``port``."""
+    extra = environment or {}
+    return [
+        Role(roles.AUCTION_ENGINE, ["run", roles.AUCTION_ENGINE, "--port", str(port)], extra),
+        Role(roles.EVENT_HANDLER, ["run", roles.EVENT_HANDLER, "--port", str(events_port)], extra),
+    ]
+
+
+@told
+def up() -> None:
+    """Run all services under one supervisor, with the configured servers or embedded ones, until Ctrl-C."""
+    settings = config.load()
+    logging.configure(
+        "supervisor",
+        folder=settings.data_dir / "logs",
+        level=settings.log_level,
+        file_bytes_max=settings.log_file_bytes_max,
+        files_max=settings.log_files_max,
+    )
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        async with open_house(settings, name="supervisor", pool_size=1) as house:
+            async with Supervisor(house_roles(settings.port, settings.events_port), servers=house.servers):
+                err.print(f"The house is open at http://{settings.host}:{settings.port} (Ctrl-C closes it).")
+                await stop.wait()
+                err.print("Closing.")
+
+    asyncio.run(main())
+
+
+@told
+def run(
+    role: Annotated[RoleName, typer.Argument(help="What this process does.")],
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Listen here instead of the configured port.")
+    ] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run one service alone, for many machines."""
+    roles.run(role, config.load(), port=port, parent=parent)

@@ -1,0 +1,156 @@
+"""What runs in each role's process, from start to graceful stop."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from sothebais.api.app import create_app, create_operations_app
+from sothebais.bootstrap import open_house, settle_memory
+from sothebais.config import Settings
+from sothebais.errors import ConfigurationError
+from sothebais.telemetry import logging
+
+log = structlog.get_logger(__name__)
+
+AUCTION_ENGINE, EVENT_HANDLER = "auction-engine", "event-handler"
+#: A process whose parent has died stops within so long.
+ORPHAN_LOOK_S = 0.5
+#: Requests under way have so long to finish when the process is asked to stop.
+DRAIN_S = 5
+BACKLOG = 2_048
+
+type Background = Callable[[], Coroutine[Any, Any, None]]
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals alone; the role asks it to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def run(role: str, settings: Settings, *, port: int | None = None, parent: int | None = None) -> None:
+    """Run a role until SIGTERM or SIGINT, or until ``parent`` (a process id) is gone."""
+    logging.configure(
+        role,
+        folder=settings.data_dir / "logs",
+        level=settings.log_level,
+        file_bytes_max=settings.log_file_bytes_max,
+        files_max=settings.log_files_max,
+    )
+    main = {AUCTION_ENGINE: _auction_engine, EVENT_HANDLER: _event_handler}[role]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(settings, port, parent))
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigurationError, naming the setting, when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Free the port, or set another (SOTHEBAIS_PORT, "
+            "SOTHEBAIS_ENGINE_PORT, SOTHEBAIS_EVENTS_PORT)."
+        ) from error
+    listener.set_inheritable(False)
+    return listener
+
+
+async def _auction_engine(settings: Settings, port: int | None, parent: int | None) -> None:
+    listener = bind(settings.host, port or settings.engine_port)
+    async with open_house(settings, name=AUCTION_ENGINE) as house:
+        store = house.store()
+        engine = house.auction_engine()
+        await engine.start()
+        clock = house.auction_clock(engine)
+        app = create_app(house.api_parts(engine, store))
+        try:
+            await _serve(app, listener, parent, background=[clock.run])
+        finally:
+            await engine.stop()
+            await clock.close()
+            await store.close()
+
+
+async def _event_handler(settings: Settings, port: int | None, parent: int | None) -> None:
+    listener = bind(settings.host, port or settings.events_port)
+    async with open_house(settings, name=EVENT_HANDLER, pool_size=2) as house:
+        store = house.store()
+        relay = house.relay(store)
+        app = create_operations_app(house.api_parts(None, store))
+        try:
+            await _serve(app, listener, parent, background=[relay.run])
+        finally:
+            await store.close()
+
+
+async def _serve(app: FastAPI, listener: socket.socket, parent: int | None, *, background: list[Background]) -> None:
+    """Serve until told to stop or a background task fails; then stop accepting, finish, leave."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            loop="none",
+            http="httptools",
+            ws="none",
+            backlog=BACKLOG,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _ask_to_stop, server)
+    tasks = [asyncio.create_task(work()) for work in background]
+    tasks.append(asyncio.create_task(_leave_with(parent, server)))
+    for task in tasks:
+        task.add_done_callback(lambda done: _ended(done, server))
+    settle_memory()
+    host, port = listener.getsockname()[:2]
+    log.info("role.serves", host=host, port=port)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        log.info("role.stops")
+    failed = [result for result in results if isinstance(result, Exception)]
+    if failed:
+        raise failed[0]
+
+
+def _ask_to_stop(server: uvicorn.Server) -> None:
+    server.should_exit = True
+
+
+def _ended(task: "asyncio.Task[None]", server: uvicorn.Server) -> None:
+    if not task.cancelled():
+        if task.exception() is not None:
+            log.error("role.background_failed", exc_info=task.exception())
+        server.should_exit = True
+
+
+async def _leave_with(parent: int | None, server: uvicorn.Server) -> None:
+    """A role that was started by a supervisor does not outlive it."""
+    while parent is None or os.getppid() == parent:
+        await asyncio.sleep(ORPHAN_LOOK_S)
+    log.warning("role.orphaned", parent=parent)
+    server.should_exit = True
