@@ -76,7 +76,8 @@ class DatabaseTime:
         self._samples.append((float(received - sent), offset))
         del self._samples[: -self.SAMPLES]
         self.drift_ms = 0.0 if first else offset - self.offset_ms
-        drifted = abs(self.drift_ms) > self.DRIFT_MS_MAX
+        # a slow round trip is an uncertain reading, not a clock that moved
+        drifted = abs(self.drift_ms) > self.DRIFT_MS_MAX + (received - sent) / 2
         if drifted:  # older readings are about a clock that has been set since
             self._samples = self._samples[-1:]
         self.offset_ms = min(self._samples)[1]

@@ -61,6 +61,8 @@ def parse_id(text: str) -> UUID | None:
     if len(text) != 36:
         return None
     try:
-        return UUID(text)
+        found = UUID(text)
     except ValueError:
         return None
+    # UUID() also reads braces, prefixes and dashes in odd places
+    return found if str(found) == text.lower() else None

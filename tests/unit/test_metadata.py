@@ -164,6 +164,12 @@ def test_a_picture_inside_the_metadata_is_not_stored_twice() -> None:
     assert item.document["animation_url"] == "DATA:text/html,"
 
 
+def test_a_line_break_hides_no_scheme() -> None:
+    item = parse(external_url="java\nscript:alert(1)", animation_url="java\tscript:alert(1)")
+    assert item.document["external_url"] == "java script:alert(1)"
+    assert item.document["animation_url"] == item.animation_url == "java script:alert(1)"
+
+
 def test_a_row_of_a_table_becomes_an_item() -> None:
     row = {"token_id": "4", "name": "Four", "description": "", "image": "4.png", "Hat": "red", "Eyes": ""}
     item = parse_item(from_row(row), stem=None, number=1)

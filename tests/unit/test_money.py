@@ -104,7 +104,6 @@ def test_an_amount_has_one_text(value: str, text: str) -> None:
     assert money.text(Decimal(value)) == text
 
 
-@pytest.mark.xfail(reason='money.text(Decimal("-0")) is "-0"; no amount is, but "one text per value" is promised')
 def test_minus_zero_is_zero() -> None:
     assert money.text(Decimal("-0")) == "0"
 

@@ -302,7 +302,7 @@ def test_the_checks_come_in_the_order_of_the_design() -> None:
         ("A /20, B 25/30", "A10 B25"),  # 25 left A's proxy nothing to answer
         ("A 10, B /30", "A10 B11"),
         ("A /20, A /30", "A10 A10"),
-        ("A /20, A 5/30", "A10 A5"),
+        ("A /20, A 5/30", "A10 A10"),
         ("A /20, B /20, A /30", "A10 B11 B20 A20 A21"),
     ],
 )

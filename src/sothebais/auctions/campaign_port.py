@@ -99,54 +99,49 @@ class CampaignLots:
             for row in found
         ]
 
-    async def cancel(
-        self, connection: AsyncConnection, days: Sequence[UUID], reason: str, actor: UUID | None, now: Millis
-    ) -> int:
-        """Cancel every lot of these days that is not over, running ones too; how many."""
+    async def lock(self, connection: AsyncConnection, days: Sequence[UUID]) -> None:
+        """Take the locks of these days' lots in id order, as everybody does who writes to lots."""
         found = await connection.execute(
             sa.select(Auction.id).where(Auction.campaign_day_id.in_(days)).order_by(Auction.id)
         )
-        auctions = list(found.scalars())
-        # the lots' locks in id order before the first write, as the engine does
-        for auction in auctions:
-            await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(hotpath.lock_key(auction))))
-        rows = await connection.execute(
-            sa.select(Auction.__table__).where(Auction.id.in_(auctions)).order_by(Auction.id).with_for_update()
+        keys = [hotpath.lock_key(auction) for auction in found.scalars()]
+        # one row after the other, in the order of the array
+        await connection.execute(
+            sa.text("select pg_advisory_xact_lock(key) from unnest(cast(:keys as bigint[])) as key"), {"keys": keys}
+        )
+
+    async def cancel(
+        self, connection: AsyncConnection, days: Sequence[UUID], reason: str, actor: UUID | None, now: Millis
+    ) -> int:
+        """Cancel every lot of these days that is not over, running ones too; how many. After ``lock``."""
+        found = await connection.execute(
+            sa.select(Auction.__table__)
+            .where(Auction.campaign_day_id.in_(days), Auction.status.not_in(OVER))
+            .order_by(Auction.id)
+            .with_for_update()
         )
         step = Override(kind="CANCEL", reason=reason)
-        events = [
-            await self._cancel(connection, row, step, actor, now)
-            for row in rows.mappings()
-            if row["status"] not in OVER
-        ]
+        events, changes = [], []
+        for row in found.mappings():
+            lot, transitions, _ = rules.override(_lot(row), step, now)
+            event = _event(row, records.step(lot, transitions[0], actor), str(transitions[0].kind), now)
+            events.append(event)
+            changes.append({"lot": lot.id, "status": lot.status, "n": event.n, "hash": event.hash})
+        if changes:
+            await connection.execute(
+                sa.update(Auction)
+                .where(Auction.id == sa.bindparam("lot"))
+                .values(
+                    status=sa.bindparam("status"),
+                    ended_at=to_datetime(now),
+                    paused_at=None,
+                    log_n=sa.bindparam("n"),
+                    log_hash=sa.bindparam("hash"),
+                ),
+                changes,
+            )
         await log.append(connection, events)
         return len(events)
-
-    async def _cancel(
-        self, connection: AsyncConnection, row: Any, step: Override, actor: UUID | None, now: Millis
-    ) -> log.Record:
-        lot, transitions, _ = rules.override(_lot(row), step, now)
-        transition = transitions[0]
-        kind = str(transition.kind)
-        data = log.canonical(records.step(lot, transition, actor))
-        n = row["log_n"] + 1
-        digest = log.chain_hash(data, n, row["log_hash"], now, kind)
-        await connection.execute(
-            sa.update(Auction)
-            .where(Auction.id == lot.id)
-            .values(status=lot.status, ended_at=to_datetime(now), paused_at=None, log_n=n, log_hash=digest)
-        )
-        return log.Record(
-            id=ids.new_id(),
-            type=kind,
-            source=ENGINE,
-            subject=f"auction:{lot.id}",
-            timestamp=now,
-            data=data,
-            n=n,
-            prev_hash=row["log_hash"],
-            hash=digest,
-        )
 
     def _terms(self, given: LotRules, *, premium_percent: Decimal, fee: Decimal, seller: UUID | None) -> Terms:
         decimals = money.currency_decimals(given.currency)
@@ -188,6 +183,22 @@ class CampaignLots:
         )
         rules.validate_terms(terms)
         return terms
+
+
+def _event(row: Any, step: dict[str, Any], kind: str, at: Millis) -> log.Record:
+    """The next event of a lot's chain."""
+    data, n, before = log.canonical(step), row["log_n"] + 1, row["log_hash"]
+    return log.Record(
+        id=ids.new_id(),
+        type=kind,
+        source=ENGINE,
+        subject=f"auction:{row['id']}",
+        timestamp=at,
+        data=data,
+        n=n,
+        prev_hash=before,
+        hash=log.chain_hash(data, n, before, at, kind),
+    )
 
 
 def _lot(row: Any) -> Lot:

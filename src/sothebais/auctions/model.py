@@ -248,6 +248,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal | None = None
     #: The maximum the house commits to; secret while it stands.
     committed: Decimal | None = None
+    #: The bidder named no amount, or one that changes nothing: ``amount`` is the house's offer.
+    offered_by_house: bool = False
     next_valid_amount: Decimal | None = None
     raises: tuple[Raise, ...] = ()
     opened: tuple[UUID, ...] = ()

@@ -72,7 +72,7 @@ def accepted(
         "user": str(command.user),
         "source": str(command.source),
         "amount": opt(decision.amount),
-        "offered_by_house": command.amount is None,
+        "offered_by_house": decision.offered_by_house,
         "confirm": command.confirm,
         "effective_at": effective_at,
         "max_commitment": commitment.hex(),
@@ -103,7 +103,7 @@ def rejected(
     """
     sealed = lot.terms.format in SEALED
     show_maximum = decision.reason is Reason.BELOW_MINIMUM and not sealed
-    show_amount = not sealed and decision.reason is not Reason.CONFIRMATION_REQUIRED
+    show_amount = not sealed and decision.reason not in (Reason.CONFIRMATION_REQUIRED, Reason.ALREADY_LEADING)
     return {
         "bid": str(command.bid),
         "number": number,

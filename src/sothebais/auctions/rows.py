@@ -33,7 +33,7 @@ def bid_row(
         str(BidStatus.ACCEPTED if decision.accepted else BidStatus.REJECTED),
         None if decision.reason is None else str(decision.reason),
         str(command.source),
-        command.amount is None,
+        decision.offered_by_house if decision.accepted else command.amount is None,
         command.confirm,
         to_datetime(effective_at),
         to_datetime(command.received_at),

@@ -387,6 +387,7 @@ def _accepted(
         accepted=True,
         amount=verdict.amount,
         committed=verdict.committed,
+        offered_by_house=verdict.offered_by_house,
         next_valid_amount=next_valid,
         raises=verdict.raises,
         opened=verdict.opened,

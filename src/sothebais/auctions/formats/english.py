@@ -59,7 +59,7 @@ def offer(terms: Terms, standing: Standing, timing: Timing, bid: Bid) -> tuple[S
         )
     offered = amount if amount is not None else least
     if standing.leader is None or standing.maximum is None or standing.price is None:
-        return _lead(terms, standing, bid, offered, maximum, price=offered, raises=())
+        return _lead(terms, standing, bid, offered, maximum, price=offered, raises=(), by_house=amount is None)
     if maximum > standing.maximum:
         return _overtake(terms, standing, bid, offered, maximum)
     return _hold(terms, standing, bid, offered, maximum)
@@ -92,7 +92,9 @@ def _raise_own(
     """Rule 3: the leader raises the own maximum."""
     if standing.maximum is None or standing.price is None or maximum <= standing.maximum:
         return Refused(Reason.ALREADY_LEADING, "You already lead; only a higher maximum would change anything.")
-    price = max(standing.price, amount) if amount is not None else standing.price
+    if amount is not None and amount <= standing.price:
+        amount = None  # it changes nothing, and standing in the books as a bid it could not be folded again
+    price = amount if amount is not None else standing.price
     if standing.rival_maximum is not None:
         price = max(price, min(maximum, _above(terms, standing.rival_maximum)))
     return _lead(
@@ -104,6 +106,7 @@ def _raise_own(
         price=price,
         raises=(),
         own=True,
+        by_house=amount is None,
     )
 
 
@@ -118,7 +121,15 @@ def _overtake(
     if standing.leader is not None and standing.price is not None and standing.price < beaten >= offered:
         raises = (Raise(standing.leader, beaten),)
     return _lead(
-        terms, replace(standing, rival_maximum=beaten), bid, offered, maximum, price=price, raises=raises, beaten=True
+        terms,
+        replace(standing, rival_maximum=beaten),
+        bid,
+        offered,
+        maximum,
+        price=price,
+        raises=raises,
+        by_house=bid.amount is None,
+        beaten=True,
     )
 
 
@@ -131,7 +142,14 @@ def _hold(terms: Terms, standing: Standing, bid: Bid, offered: Decimal, maximum:
     raises = [Raise(bid.bidder.id, maximum)] if maximum > offered else []
     raises.append(Raise(standing.leader, price))
     held = replace(standing, price=price, rival_maximum=rival)
-    return held, Accepted(amount=offered, committed=maximum, raises=tuple(raises), opened=(bid.id,), moved=True)
+    return held, Accepted(
+        amount=offered,
+        committed=maximum,
+        offered_by_house=bid.amount is None,
+        raises=tuple(raises),
+        opened=(bid.id,),
+        moved=True,
+    )
 
 
 def _lead(
@@ -143,14 +161,14 @@ def _lead(
     *,
     price: Decimal,
     raises: tuple[Raise, ...],
+    by_house: bool,
     own: bool = False,
     beaten: bool = False,
 ) -> tuple[Standing, Accepted]:
     met = standing.reserve_met or terms.reserve is None or maximum >= terms.reserve
     if terms.reserve is not None and met:
         price = max(price, terms.reserve)  # rule 4
-    # an own raise may name a visible amount below the price; then nothing was raised
-    if price > offered and not (own and price == standing.price):
+    if price > offered:
         raises = (*raises, Raise(bid.bidder.id, price))
     opened = standing.unopened if beaten else ()
     leading = replace(
@@ -162,7 +180,14 @@ def _lead(
         reserve_met=met,
         unopened=(*standing.unopened, bid.id) if own else (bid.id,),
     )
-    return leading, Accepted(amount=offered, committed=maximum, raises=raises, opened=opened, moved=not own)
+    return leading, Accepted(
+        amount=offered,
+        committed=maximum,
+        offered_by_house=by_house,
+        raises=raises,
+        opened=opened,
+        moved=not own,
+    )
 
 
 def _above(terms: Terms, price: Decimal) -> Decimal:

@@ -14,6 +14,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal | None
     #: The maximum the house commits to for this bid; what its opening will show.
     committed: Decimal
+    #: The visible amount is the house's offer, not the bidder's own figure.
+    offered_by_house: bool = False
     raises: tuple[Raise, ...] = ()
     opened: tuple[UUID, ...] = ()
     #: A rival moved the leader or the price: this is what a soft close answers to.

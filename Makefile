@@ -1,0 +1,51 @@
+# Everything a newcomer needs; `make demo` and `make test` work on a machine with only a Python with pip, git and make.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+WORKERS ?= 2
+COVERED := src/sothebais/auctions/rules.py,src/sothebais/auctions/formats/*,src/sothebais/auctions/machine.py,src/sothebais/auctions/increments.py,src/sothebais/auctions/audit*.py,src/sothebais/auctions/engine.py,src/sothebais/auctions/batch.py,src/sothebais/auctions/hotpath.py,src/sothebais/events/*
+
+.PHONY: help setup demo test check bench soak docs lock format
+
+help:
+	@echo "make demo    sell a collection to simulated bidders on embedded servers (ARGS='--lots 3 --speed 10')"
+	@echo "make test    all tests but the slow ones (ARGS='-k verify')"
+	@echo "make check   format, lint, types, imports"
+	@echo "make bench   the benchmarks, as tables; make soak: the slow tests"
+	@echo "make docs    write the generated documents again; make lock: resolve the dependencies again"
+
+setup:
+	@$(PYTHON) tools/bootstrap.py
+
+demo: setup
+	@$(BIN)/sothebais demo $(ARGS)
+
+test: setup
+	@rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" --cov --cov-report= $(ARGS)
+	@if [ -z "$(ARGS)" ]; then $(BIN)/coverage report --include '$(COVERED)' --fail-under 90; fi
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: setup
+	$(BIN)/python -m bench.bids $(ARGS)
+	$(BIN)/python -m bench.growth $(ARGS)
+
+soak: setup
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+docs: setup
+	@$(BIN)/python tools/draw_lifecycles.py
+	@$(BIN)/python -m sothebais.schema.docs > docs/.schema.md && mv docs/.schema.md docs/schema.md
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: setup
+	UV_SYSTEM_CERTS=1 $$(ls -d .tools/uv-*/bin/uv | tail -n 1) pip compile --quiet --universal --python-version 3.12 --generate-hashes \
+		--group dev --no-emit-index-url --no-header --no-annotate pyproject.toml -o requirements.lock $(ARGS)
