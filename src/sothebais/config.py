@@ -76,6 +76,12 @@ class Settings(BaseSettings):
     bids_per_address_per_second: Annotated[float, Field(gt=0)] = Field(
         default=200.0, description="Bids from one network address a second, on average."
     )
+    assets_url: str | None = Field(
+        default=None, description="Where assets are kept: a folder or an fsspec address (s3://bucket/prefix); else data/assets."
+    )
+    ipfs_gateways: tuple[str, ...] = Field(
+        default=(), description='Gateways for ipfs:// pictures, a JSON list such as ["https://ipfs.example/ipfs"].'
+    )
     house_key: SecretStr | None = Field(
         default=None, description="Ed25519 private key (64 hex digits) that signs receipts; else data/keys/house.key."
     )

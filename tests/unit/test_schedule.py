@@ -20,8 +20,8 @@ from sothebais.campaigns.model import (
     DayStatus,
     DayStep,
 )
-from sothebais.clock import from_datetime, isoformat
 from sothebais.errors import IllegalTransition, InvalidInput
+from sothebais.instants import from_datetime, isoformat
 
 BERLIN = schedule.find_zone("Europe/Berlin")
 MINUTE = schedule.MINUTE_MS

@@ -5,10 +5,11 @@ A key such as ``stream/nfts/3f/3f9a….png`` is made here from the content alone
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class AssetFolder(StrEnum):
 _KEY = re.compile(
     f"(?:{'|'.join(re.escape(folder) for folder in AssetFolder)})/([0-9a-f]{{2}})/([0-9a-f]{{64}})\\.[a-z0-9]{{2,5}}"
 )
+#: Which picture became which asset; made again from the pictures when it is lost.
+_NOTES = "known"
 _EXTENSION = re.compile(r"[a-z0-9]{2,5}")
 
 
@@ -43,6 +46,17 @@ class StoredAsset:
     key: str
     sha256: bytes
     written: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPicture:
+    """What a picture became when it was first taken in."""
+
+    key: str
+    sha256: str
+    media_type: str
+    width: int
+    height: int
 
 
 class AssetStore:
@@ -73,13 +87,7 @@ class AssetStore:
         key = f"{folder}/{name[:2]}/{name}.{extension}"
         if self.exists(key):
             return StoredAsset(key, digest.digest(), written=False)
-        try:
-            if self._local:
-                _write_atomically(Path(self._path(key)), data)
-            else:  # object stores show an object only when it is complete
-                self._fs.pipe_file(self._path(key), data)
-        except OSError as error:
-            raise Unavailable(f"The asset store cannot be written: {error}. Nothing of this asset was kept.") from error
+        self._write(self._path(key), data)
         return StoredAsset(key, digest.digest(), written=True)
 
     def get(self, key: str) -> bytes:
@@ -99,9 +107,42 @@ class AssetStore:
         except OSError as error:
             raise Unavailable(f"The asset store cannot be read: {error}.") from error
 
+    def recall(self, source: bytes) -> KnownPicture | None:
+        """What the picture with these bytes became, if it was taken in before and is still here.
+
+        Saves decoding it again, and keeps it the same when a newer encoder would write it differently.
+        """
+        try:
+            known = KnownPicture(**json.loads(self._fs.cat_file(self._note(source))))
+            return known if self.exists(known.key) else None
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError, NotFound):
+            # a damaged note costs one decoding, after which it is written anew
+            return None
+        except OSError as error:
+            raise Unavailable(f"The asset store cannot be read: {error}.") from error
+
+    def remember(self, source: bytes, known: KnownPicture) -> None:
+        """Note what the picture with these bytes became."""
+        self._write(self._note(source), json.dumps(asdict(known)).encode())
+
     def local_path(self, key: str) -> Path | None:
         """The file of an asset, for readers that need one; None when the store is not a folder."""
         return Path(self._path(key)) if self._local else None
+
+    def _write(self, path: str, data: bytes) -> None:
+        try:
+            if self._local:
+                _write_atomically(Path(path), data)
+            else:  # object stores show an object only when it is complete
+                self._fs.pipe_file(path, data)
+        except OSError as error:
+            raise Unavailable(f"The asset store cannot be written: {error}. Nothing of this asset was kept.") from error
+
+    def _note(self, source: bytes) -> str:
+        name = hashlib.sha256(source).hexdigest()
+        return f"{str(self._root).rstrip('/')}/{_NOTES}/{name[:2]}/{name}.json"
 
     def _path(self, key: str) -> str:
         match = _KEY.fullmatch(key)

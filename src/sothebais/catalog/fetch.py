@@ -13,7 +13,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 import httpx
 
@@ -154,8 +154,9 @@ class Fetcher:
 
     async def _fetch_ipfs(self, address: str) -> bytes:
         cid, _, path = address[len("ipfs:") :].strip("/").removeprefix("ipfs/").partition("/")
-        parts = path.split("/") if path else []
-        if not _CID.fullmatch(cid) or ".." in parts:
+        # written with %20 by some and with a space by others: the same file
+        parts = [unquote(part) for part in path.split("/")] if path else []
+        if not _CID.fullmatch(cid) or any(part in {".", ".."} or "/" in part for part in parts):
             raise InvalidInput("image: that is not an IPFS address like ipfs://CID/1.png.", field="image")
         if not self._gateways:
             raise InvalidInput(
@@ -164,7 +165,7 @@ class Fetcher:
             )
         fault: InvalidInput | None = None
         for gateway in self._gateways:
-            place = "/".join((gateway.path.rstrip("/"), "ipfs", cid, *(quote(part) for part in parts)))
+            place = "/".join((gateway.path.rstrip("/"), "ipfs", cid, *(quote(part, safe="") for part in parts)))
             try:
                 return await self._fetch_url(gateway.copy_with(path=place))
             except InvalidInput as error:

@@ -211,12 +211,14 @@ def parse_item(value: Json, *, stem: str | None, number: int) -> ItemMetadata:
     description = _text(value, "description", DESCRIPTION_CHARS_MAX, lines=True)
     image, source = _image(value)
     animation = _address(value, "animation_url")
-    _address(value, "external_url")
     attributes = _attributes(value.get("attributes"))
     document = _cleaned({key: _without_data(part) for key, part in value.items() if key != "attributes"}, "item", 0)
     assert isinstance(document, dict)
     if "attributes" in value:
         document["attributes"] = attributes
+    # as they were checked: a line break inside could hide a scheme from the check and not from a browser
+    checked = {"image": image, "animation_url": animation, "external_url": _address(value, "external_url")}
+    document.update({key: address for key, address in checked.items() if address is not None})
     size = len(json.dumps(document, ensure_ascii=False).encode())
     if size > DOCUMENT_BYTES_MAX:
         raise _fault("item", f"has {size:,} bytes of metadata; at most {DOCUMENT_BYTES_MAX:,} are taken")

@@ -48,25 +48,25 @@ class Written:
     unchanged: int = 0
 
 
-async def find_collection(connection: AsyncConnection, slug: str) -> sa.Row[Any] | None:
-    """The collection's row, locked until the transaction ends, so that two imports into it take turns."""
-    found = await connection.execute(sa.select(Collection.__table__).where(Collection.slug == slug).with_for_update())
-    return found.first()
+async def put_collection(
+    connection: AsyncConnection, slug: str, values: dict[str, Any], *, first_name: str
+) -> tuple[UUID, str]:
+    """Create the collection or bring it to ``values``; its id and ``added``, ``changed`` or ``unchanged``.
 
-
-async def put_collection(connection: AsyncConnection, slug: str, values: dict[str, Any]) -> tuple[UUID, str]:
-    """Create the collection or bring it to ``values``; its id and ``added``, ``changed`` or ``unchanged``."""
+    ``first_name`` is the name of a new one when ``values`` has none. The row is locked until the transaction ends, so
+    that two imports into one collection take turns.
+    """
     created = await connection.execute(
         insert(Collection)
-        .values(id=ids.new_id(), slug=slug, **{"name": slug, **values})
+        .values(id=ids.new_id(), slug=slug, **{"name": first_name, **values})
         .on_conflict_do_nothing(index_elements=["slug"])
         .returning(Collection.id)
     )
     new: UUID | None = created.scalar_one_or_none()
     if new is not None:
         return new, "added"
-    row = await find_collection(connection, slug)
-    assert row is not None, "collections are never deleted while an import runs"
+    found = await connection.execute(sa.select(Collection.__table__).where(Collection.slug == slug).with_for_update())
+    row = found.one()
     different = {key: value for key, value in values.items() if getattr(row, key) != value}
     if not different:
         return row.id, "unchanged"

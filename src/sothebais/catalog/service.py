@@ -1,6 +1,7 @@
 """Importing a collection: from a source to the database and the asset store, again and again with the same outcome."""
 
 import asyncio
+import contextlib
 import re
 import unicodedata
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais.catalog import images, metadata, repository, sources
-from sothebais.catalog.assets import AssetFolder, AssetStore
+from sothebais.catalog.assets import AssetFolder, AssetStore, KnownPicture
 from sothebais.catalog.fetch import Fetcher
 from sothebais.catalog.metadata import ItemMetadata
 from sothebais.catalog.repository import ItemRow
@@ -30,6 +31,7 @@ SLUG_CHARS_MAX: Final = 80
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 _CONTRACT = re.compile(r"0x[0-9a-fA-F]{40}")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _BLOCKCHAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 #: Called with the items done and the items in all.
@@ -98,13 +100,29 @@ async def import_collection(
             "Reading a collection from its contract is not possible yet. Export its metadata as JSON files and import those.",
             field="source",
         )
-    source = await asyncio.to_thread(sources.open_source, source_path)
     values = _collection_values(name, description, seller, blockchain, contract_address)
-    slug = _slug(slug, name, source.name)
-    if fetcher is not None:
-        return await _Import(engine, store, source, slug=slug, values=values, fetcher=fetcher, progress=progress).run()
-    async with Fetcher() as own:
-        return await _Import(engine, store, source, slug=slug, values=values, fetcher=own, progress=progress).run()
+    async with contextlib.AsyncExitStack() as stack:
+        fetching = await stack.enter_async_context(Fetcher()) if fetcher is None else fetcher
+        source = await _opened(source_path, fetching)
+        slug = _slug(slug, name, source.name)
+        return await _Import(engine, store, source, slug=slug, values=values, fetcher=fetching, progress=progress).run()
+
+
+async def _opened(path: str | Path, fetcher: Fetcher) -> Source:
+    scheme = _SCHEME.match(path) if isinstance(path, str) else None
+    if scheme is None or "://" not in str(path):
+        return await asyncio.to_thread(sources.open_source, path)
+    address = str(path)
+    if scheme[1].lower() not in {"http", "https", "ipfs"}:
+        raise InvalidInput(
+            f"A source is a path, or an address of http, https or ipfs; not {scheme[1]}.", field="source"
+        )
+    try:
+        data = await fetcher.fetch(address)
+    except InvalidInput as error:
+        raise InvalidInput(f"{address[:200]}: {error.message.removeprefix('image: ')}", field="source") from error
+    folder, _, name = address.split("#", 1)[0].split("?", 1)[0].rpartition("/")
+    return await asyncio.to_thread(sources.source_of_bytes, data, name or "list.json", None, folder)
 
 
 def _slug(slug: str | None, name: str | None, source_name: str) -> str:
@@ -161,6 +179,8 @@ class _Import:
         self._store = store
         self._source = source
         self._values = values
+        # a name of its own only when the collection is made: a later import must not take back a better one
+        self._first_name = metadata.clean_text(source.name, "source", NAME_CHARS_MAX) or slug
         self._fetcher = fetcher
         self._progress = progress
         self._pictures = asyncio.Semaphore(PICTURES_MAX)
@@ -213,14 +233,10 @@ class _Import:
     async def _prepared(self, item: RawItem, parsed: ItemMetadata) -> ItemRow | None:
         async with self._pictures:
             try:
-                data = await self._picture(parsed.image_source)
-                async with self._decoders:
-                    picture = await asyncio.to_thread(images.normalise, data)
+                picture = await self._kept(await self._picture(parsed.image_source))
             except InvalidInput as error:
                 self._fail(item, parsed.token_id, error)
                 return None
-            asset = await asyncio.to_thread(self._store.put, picture.data, picture.extension, AssetFolder.NFTS)
-        self._report.files_written += asset.written
         return ItemRow(
             token_id=parsed.token_id,
             name=parsed.name,
@@ -229,22 +245,38 @@ class _Import:
             animation_url=parsed.animation_url,
             erc721=parsed.document,
             position=item.number,
-            asset_path=asset.key,
-            asset_sha256=asset.sha256,
+            asset_path=picture.key,
+            asset_sha256=bytes.fromhex(picture.sha256),
             asset_media_type=picture.media_type,
             asset_width=picture.width,
             asset_height=picture.height,
         )
 
+    async def _kept(self, data: bytes) -> KnownPicture:
+        """The picture in the asset store; it is decoded only when these bytes were never seen before."""
+        known = await asyncio.to_thread(self._store.recall, data)
+        if known is not None:
+            return known
+        async with self._decoders:
+            picture = await asyncio.to_thread(images.normalise, data)
+        asset = await asyncio.to_thread(self._store.put, picture.data, picture.extension, AssetFolder.NFTS)
+        self._report.files_written += asset.written
+        known = KnownPicture(asset.key, asset.sha256.hex(), picture.media_type, picture.width, picture.height)
+        await asyncio.to_thread(self._store.remember, data, known)
+        return known
+
     async def _picture(self, address: str) -> bytes:
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", address):
+        if _SCHEME.match(address):
             return await self._fetcher.fetch(address)
-        assert self._source.root is not None
+        if self._source.root is None:
+            return await self._fetcher.fetch(self._source.beside(address))
         return await asyncio.to_thread(sources.read_picture, self._source.root, address, images.LIMITS.bytes_max)
 
     async def _write(self, rows: list[ItemRow]) -> None:
         async with self._engine.begin() as connection:
-            collection, what = await repository.put_collection(connection, self._report.slug, self._values)
+            collection, what = await repository.put_collection(
+                connection, self._report.slug, self._values, first_name=self._first_name
+            )
             written = await repository.put_items(connection, collection, rows)
         if self._report.collection_id is None:
             self._report.collection_id, self._report.collection = collection, what

@@ -47,13 +47,17 @@ class RawItem:
 
 
 class Source:
-    """A readable source: how many items, and each of them in order. ``root`` is where its pictures may lie."""
+    """A readable source: how many items, and each of them in order.
 
-    root: Path | None
+    ``root`` is the folder its pictures may lie in; a list that was fetched has ``address``, its folder's address, instead.
+    """
 
-    def __init__(self, name: str, root: Path | None, entries: Sequence[Path | RawItem]) -> None:
+    def __init__(
+        self, name: str, root: Path | None, entries: Sequence[Path | RawItem], address: str | None = None
+    ) -> None:
         self.name = name
         self.root = root
+        self.address = address
         self._entries = entries
 
     def __len__(self) -> int:
@@ -65,6 +69,14 @@ class Source:
             entry if isinstance(entry, RawItem) else self._read(entry, start + index + 1)
             for index, entry in enumerate(self._entries[start : start + size])
         ]
+
+    def beside(self, name: str) -> str:
+        """The address of a picture that a fetched list names relatively. Raises InvalidInput for one outside its folder."""
+        if name.startswith("/") or ".." in PurePosixPath(unquote(name)).parts or "\\" in name:
+            raise InvalidInput(
+                f"image: {_shown(name)} must be a path below the folder of the list, or a whole address.", field="image"
+            )
+        return f"{self.address}/{name.removeprefix('./')}"
 
     def _read(self, path: Path, number: int) -> RawItem:
         stem = path.name.removesuffix(".json")
@@ -94,13 +106,13 @@ def open_source(path: str | Path) -> Source:
     return source_of_bytes(data, place.name, place.parent)
 
 
-def source_of_bytes(data: bytes, name: str, root: Path | None) -> Source:
-    """The source in one file's content; ``name`` tells JSON from CSV."""
+def source_of_bytes(data: bytes, name: str, root: Path | None, address: str | None = None) -> Source:
+    """The source in one file's content; ``name`` tells JSON from CSV. Raises InvalidInput."""
     entries = list(_csv_items(data, name)) if name.lower().endswith(".csv") else _list_items(data, name)
     if not entries:
         raise InvalidInput(f"{name} holds no items.", field="source")
     _check_count(len(entries), name)
-    return Source(PurePosixPath(name).stem, root, entries)
+    return Source(PurePosixPath(name).stem, root, entries, address)
 
 
 def _check_count(count: int, name: str) -> None:

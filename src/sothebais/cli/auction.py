@@ -62,7 +62,8 @@ def list_(
     if json:
         as_json({"items": items})
         return
-    table = Table("Lot", "Title", "Status", "Price", "Leader", "Bids", "Ends", "Id", title=None)
+    table = Table("Lot", "Title", "Status", "Price", "Leader", "Bids", "Ends (UTC)", box=None, pad_edge=False)
+    table.add_column("Id", no_wrap=True, min_width=36)
     for item in items:
         leader = item["leader"]["handle"] if item["leader"] else ""
         price = f"{item['price']} {item['currency']}" if item["price"] else ""
@@ -74,7 +75,7 @@ def list_(
             price,
             leader,
             str(item["bid_count"]),
-            item["ends_at"],
+            item["ends_at"][:16].replace("T", " "),
             item["id"],
         )
     out.print(table if items else "No lots. `sothebais campaign create FILE.yaml` makes some.")

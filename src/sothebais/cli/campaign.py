@@ -11,17 +11,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from sothebais import money
-from sothebais.campaigns import files, repository, service
+from sothebais.campaigns import files, repository, schedule, service
 from sothebais.campaigns.model import CampaignDetails, DayDetails
 from sothebais.campaigns.ports import LotSummary
 from sothebais.cli.house import as_json as write_json
 from sothebais.cli.house import opened, out, told
-from sothebais.clock import Millis, isoformat, to_datetime
+from sothebais.instants import Millis, isoformat, to_datetime
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: days of auctions.")
 
 Name = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="The campaign's slug or id.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+#: Rules that are lengths in milliseconds.
+_LENGTHS = frozenset(
+    {"extension_window", "extension", "hard_close_after", "closing_grace", "max_post_delay", "interval"}
+)
 
 
 @app.callback()
@@ -48,9 +53,8 @@ def create(
         write_json(campaign_json(details) | {"days": len(days), "lots": len(lots)})
         return
     out.print(f"Created [bold]{escape(details.name)}[/] ({details.status}): {len(days)} days, {len(lots)} lots.")
-    out.print(
-        f"Look at it with `sothebais campaign plan {details.slug}`, then `sothebais campaign start {details.slug}`."
-    )
+    out.print(f"Look at it: sothebais campaign plan {details.slug}", soft_wrap=True)
+    out.print(f"Let it begin: sothebais campaign start {details.slug}", soft_wrap=True)
 
 
 @app.command("list")
@@ -95,22 +99,24 @@ def show(campaign: Name, as_json: Json = False) -> None:
         "time zone": details.time_zone,
         "premium": f"{money.text(details.premium_percent)} %",
         "fee": money.text(details.fee),
-    } | {name.replace("_", " "): value for name, value in details.rules.items() if value is not None}
+    }
+    given = {name: value for name, value in details.rules.items() if value not in (None, False)}
     table = _table("Rules", "rule", "value")
     for name, value in facts.items():
-        table.add_row(name, escape(str(value)))
+        table.add_row(name, value)
+    for name, value in sorted(given.items()):
+        table.add_row(name.replace("_", " "), escape(_rule(name, value)))
     out.print(table)
     zone = ZoneInfo(details.time_zone)
-    table = _table("Days", "day", "date", "pre-auction", "auction", "post-auction", "end", "lots", "stage")
+    table = _table("Days", "day", "date", "pre", "auction", "post", "end", "lots", "stage")
     for day in days:
         of_day = [lot for lot in lots if lot.day == day.id]
         times = (day.pre_auction_at, day.auction_at, day.post_auction_at, day.ends_at)
-        over = sum(lot.over for lot in of_day)
         table.add_row(
             str(day.number),
             str(day.date),
-            *(_clock(at, zone) for at in times),
-            f"{over}/{len(of_day)}",
+            *(_clock(at, zone, day) for at in times),
+            f"{sum(lot.over for lot in of_day)}/{len(of_day)}",
             str(day.status),
         )
     out.print(table)
@@ -127,17 +133,20 @@ def plan_command(campaign: Name, as_json: Json = False) -> None:
         return
     zone, utc = ZoneInfo(details.time_zone), ZoneInfo("UTC")
     for day in days:
-        title = f"Day {day.number}, {day.date} ({day.status})"
-        table = _table(title, "", "what", details.time_zone, "UTC", "status")
-        for name, at in (("pre-auction", day.pre_auction_at), ("auction", day.auction_at)):
-            table.add_row("", name, _clock(at, zone), _clock(at, utc), "")
-        for lot in lots:
-            if lot.day == day.id:
-                local = f"{_clock(lot.starts_at, zone)} – {_clock(lot.ends_at, zone)}"
-                universal = f"{_clock(lot.starts_at, utc)} – {_clock(lot.ends_at, utc)}"
-                table.add_row(str(lot.lot_number), escape(lot.title), local, universal, lot.status)
-        for name, at in (("post-auction", day.post_auction_at), ("end", day.ends_at)):
-            table.add_row("", name, _clock(at, zone), _clock(at, utc), "")
+        columns = ("lot", "what", "from", "to", "UTC", "to", "status")
+        table = _table(f"Day {day.number}, {day.date}, {details.time_zone} ({day.status})", *columns)
+        spans: list[tuple[str, str, Millis, Millis, str]] = [
+            ("", "pre-auction", day.pre_auction_at, day.auction_at, ""),
+            *(
+                (str(lot.lot_number), escape(lot.title), lot.starts_at, lot.ends_at, lot.status)
+                for lot in lots
+                if lot.day == day.id
+            ),
+            ("", "post-auction", day.post_auction_at, day.ends_at, ""),
+        ]
+        for number, what, starts, ends, status in spans:
+            times = (_clock(at, where, day) for where in (zone, utc) for at in (starts, ends))
+            table.add_row(number, what, *times, status)
         out.print(table)
 
 
@@ -156,10 +165,9 @@ def start(campaign: Name, as_json: Json = False) -> None:
     if as_json:
         write_json(campaign_json(details))
         return
-    first = _clock(days[0].pre_auction_at, ZoneInfo(details.time_zone))
-    out.print(
-        f"{escape(details.name)} is {details.status}; it begins on {days[0].date} at {first} {details.time_zone}."
-    )
+    day = days[0]
+    first = f"{day.date} at {_clock(day.pre_auction_at, ZoneInfo(details.time_zone), day)} ({details.time_zone})"
+    out.print(f"{escape(details.name)} is {details.status}; it begins on {first}.", soft_wrap=True)
 
 
 @app.command()
@@ -254,7 +262,18 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _clock(at: Millis, zone: ZoneInfo) -> str:
-    """Date and time of day in a zone; seconds only where there are some."""
+def _clock(at: Millis, zone: ZoneInfo, day: DayDetails) -> str:
+    """The time of day in a zone, with seconds where there are some and the date where it is not the day's."""
     local = to_datetime(at).astimezone(zone)
-    return local.strftime("%m-%d %H:%M" if at % 60_000 == 0 else "%m-%d %H:%M:%S")
+    time = local.strftime("%H:%M" if at % schedule.MINUTE_MS == 0 else "%H:%M:%S")
+    return time if local.date() == day.date else f"{local:%m-%d} {time}"
+
+
+def _rule(name: str, value: Any) -> str:
+    if name in _LENGTHS:
+        return schedule.format_length(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {part}" for key, part in sorted(value.items(), reverse=True))
+    if isinstance(value, list):
+        return "; ".join(_rule("", part) for part in value)
+    return "yes" if value is True else str(value)

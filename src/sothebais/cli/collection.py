@@ -34,7 +34,11 @@ def _group() -> None:
 @app.command("import")
 def import_command(
     source: Annotated[
-        str, typer.Argument(metavar="PATH_OR_URI", help="Folder of JSON files, one JSON list, or one CSV file.")
+        str,
+        typer.Argument(
+            metavar="PATH_OR_URI",
+            help="Folder of JSON files, one JSON list, or one CSV file; a list or CSV may be an address.",
+        ),
     ],
     slug: Annotated[
         str | None, typer.Option(help="Short name in commands and addresses; made from the name without it.")
@@ -54,11 +58,13 @@ def import_command(
 ) -> None:
     """Import ERC-721 metadata and pictures into a collection.
 
-    Importing again changes only what changed in the source; items are never deleted. A bad item is reported and left
-    out, the rest goes in. Exit status: 0 when items went in (also with some left out), 1 when none did or the source
-    cannot be used.
+    Importing again changes only what changed; items are never deleted.
+    A bad item is reported and left out, the rest goes in.
 
-    CSV columns are token_id, name, description, image; every other column is a trait.
+    Exit status: 0 when items went in, also with some left out;
+    1 when none did or the source cannot be used.
+
+    CSV columns: token_id, name, description, image; any other is a trait.
     """
     try:
         report = asyncio.run(
@@ -163,8 +169,8 @@ def show(report: ImportReport) -> None:
         cells = (fault.file, fault.token_id or "–", fault.field or "–", fault.message)
         faults.add_row(*(Text(printable(cell)) for cell in cells))
     Console(stderr=True).print(faults)
-    if not report.imported:
-        Console(stderr=True).print("No item could be imported; nothing was changed.")
+    advice = "Correct these in the source and import it again; what went in stays."
+    Console(stderr=True).print(advice if report.imported else "No item could be imported; nothing was changed.")
 
 
 def printable(text: str) -> str:

@@ -66,6 +66,12 @@ def _channel(first: int, second: int, t: float) -> int:
     return round(255 * math.sqrt(max(linear, 0.0)))
 
 
+def brighter(colour: Colour) -> Colour:
+    """The colour in stronger light, of the same hue."""
+    red, green, blue = (round(255 * (channel / 255) ** 0.68) for channel in colour)
+    return red, green, blue
+
+
 def luminance(colour: Colour) -> float:
     """How light a colour looks, 0 to 1."""
     red, green, blue = colour
@@ -217,11 +223,11 @@ class Sheet:
             fallen = Image.new("L", (SIZE, SIZE), 0)
             fallen.paste(blurred(mask, blur), offset)
             self.darken(fallen, shadow)
-        self.image.paste(paint, (0, 0, SIZE, SIZE), mask)
+        self._paste(paint, mask)
 
     def darken(self, mask: Image.Image, amount: float) -> None:
         """Take light away where the mask is, down to a warm near-black."""
-        self.image.paste((8, 7, 10), (0, 0, SIZE, SIZE), faded(mask, amount))
+        self._paste((8, 7, 10), faded(mask, amount))
 
     def light(self, mask: Image.Image, colour: Colour, amount: float) -> None:
         """Add light of that colour where the mask is."""
@@ -232,7 +238,13 @@ class Sheet:
     def glaze(self, mask: Image.Image, colour: Colour, amount: float = 1.0) -> None:
         """Lay translucent paint over it: what lies below shows through, darker."""
         tinted = ImageChops.multiply(self.image, flat(colour))
-        self.image.paste(tinted, (0, 0), faded(mask, amount))
+        self._paste(tinted, faded(mask, amount))
+
+    def _paste(self, paint: Image.Image | Colour, mask: Image.Image) -> None:
+        box = mask.getbbox()
+        if box is not None:  # most masks are small, and pasting costs by area
+            part = paint.crop(box) if isinstance(paint, Image.Image) else paint
+            self.image.paste(part, box, mask.crop(box))
 
     def finish(self, rng: random.Random, *, grain: int = 9, vignette: float = 0.22) -> Image.Image:
         """Paper grain and a little less light towards the corners."""

@@ -17,6 +17,7 @@ from sothebais.rehearsal.painting import (
     area,
     blurred,
     both,
+    brighter,
     cut,
     flat,
     glow,
@@ -177,7 +178,7 @@ def vessels(rng: random.Random, palette: Palette) -> Image.Image:
     left = rng.uniform(0.02, 0.2) * SIZE
     window = [(left, 0), (left + 0.34 * SIZE, 0), (left + 0.34 * SIZE + slant, table), (left + slant, table)]
     light = blurred(area(window), 9)
-    sheet.light(light, mix(shade(0.85), palette.shades[4], 0.5), 0.2 if dark else 0.26)
+    sheet.light(light, mix(brighter(wall[0]), shade(0.85), 0.35 if dark else 0.8), 0.3 if dark else 0.26)
     top = ramp([shade(0.3), shade(0.14)] if dark else [shade(0.62), shade(0.44)], start=table / SIZE, end=1)
     sheet.lay(area(((0, table), (SIZE, table), (SIZE, SIZE), (0, SIZE))), top, shadow=0.3, blur=14, offset=(0, -3))
     count = rng.randint(4, 5)
@@ -213,7 +214,7 @@ def _vessel(
     shadow = oval(x + widest * 0.9, foot + 4, widest * 1.5, max(10.0, widest * 0.17))
     sheet.darken(blurred(shadow, 16), 0.5)
     sheet.darken(blurred(oval(x + 4, foot + 3, base * 1.1, base * 0.2), 5), 0.55)
-    lit, dim = mix(colour, (255, 248, 232), 0.36), mix(colour, palette.shade(0), 0.74)
+    lit, dim = mix(brighter(colour), (255, 246, 228), 0.1), mix(colour, palette.shade(0), 0.7)
     tones = (mix(colour, palette.shade(0), 0.25), lit, colour, mix(colour, dim, 0.55), dim)
     sheet.lay(body, _across(tones, x - widest, x + widest))
     # a round body turns away from the light towards its foot
@@ -233,13 +234,10 @@ def _vessel(
 
 def _across(tones: tuple[Colour, ...], left: float, right: float) -> Image.Image:
     """The tones from left to right between two columns."""
-    steps = 256
     row = Image.new("RGB", (SIZE, 1), tones[-1])
-    strip = Image.new("RGB", (steps, 1))
-    for step in range(steps):
-        place = step / (steps - 1) * (len(tones) - 1)
-        low = min(int(place), len(tones) - 2)
-        strip.putpixel((step, 0), mix(tones[low], tones[low + 1], place - low))
+    strip = Image.new("RGB", (len(tones), 1))
+    for place, tone in enumerate(tones):
+        strip.putpixel((place, 0), tone)
     row.paste(strip.resize((max(1, round(right - left)), 1), Image.Resampling.BICUBIC), (round(left), 0))
     return row.resize((SIZE, SIZE), Image.Resampling.NEAREST)
 
