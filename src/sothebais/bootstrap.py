@@ -30,6 +30,7 @@ from sothebais.errors import ConfigurationError, Unavailable
 from sothebais.events import log
 from sothebais.events.ports import Projector
 from sothebais.events.relay import Relay
+from sothebais.events.types.base import Source
 from sothebais.state.store import StateStore
 from sothebais.users.service import SessionService
 
@@ -45,7 +46,15 @@ TABLE_MODULES = (
     "sothebais.social.tables",
     "sothebais.stream.tables",
 )
+SERVICES = tuple(source for source in Source if source not in (Source.SOCIAL, Source.CHAIN))
 HOUSE_KEY_FILE = Path("keys") / "house.key"
+DATA_FOLDERS = (
+    *(f"assets/stream/{name}" for name in ("backgrounds", "overlays", "nfts")),
+    *(f"assets/character/{name}" for name in ("expressions", "backgrounds", "props")),
+    *(f"logs/{source.value}" for source in SERVICES),
+    "recordings",
+    "hls",
+)
 #: Collections of the youngest generation happen so rarely after start; the default made the slowest answers slow.
 GC_THRESHOLDS = (50_000, 50, 100)
 
@@ -148,6 +157,7 @@ def _probe_engine(auctions: AuctionEngine) -> Callable[[], Awaitable[None]]:
 @contextlib.asynccontextmanager
 async def open_house(settings: Settings, *, name: str = "house", pool_size: int = 5) -> AsyncIterator[House]:
     """Servers (configured, or embedded and shared), migrations, the log's epoch; all closed again at the end."""
+    await asyncio.to_thread(make_data_folders, settings.data_dir)
     needs_postgres, needs_redis = settings.database_url is None, settings.redis_url is None
     servers = None
     database_url = settings.database_url.get_secret_value() if settings.database_url else None
@@ -168,6 +178,17 @@ async def open_house(settings: Settings, *, name: str = "house", pool_size: int 
         await engine.dispose()
         if servers is not None:
             await asyncio.to_thread(servers.release)
+
+
+def make_data_folders(data_dir: Path) -> None:
+    """The folders of ``docs/schema.md``. Raises ConfigurationError where they cannot be made."""
+    try:
+        for folder in DATA_FOLDERS:
+            (data_dir / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"SOTHEBAIS_DATA_DIR: {data_dir} cannot be used as data folder: {error.strerror}."
+        ) from error
 
 
 def load_house_key(settings: Settings) -> HouseKey:

@@ -77,7 +77,8 @@ class Settings(BaseSettings):
         default=200.0, description="Bids from one network address a second, on average."
     )
     assets_url: str | None = Field(
-        default=None, description="Where assets are kept: a folder or an fsspec address (s3://bucket/prefix); else data/assets."
+        default=None,
+        description="Where assets are kept: a folder or an fsspec address (s3://bucket/prefix); else data/assets.",
     )
     ipfs_gateways: tuple[str, ...] = Field(
         default=(), description='Gateways for ipfs:// pictures, a JSON list such as ["https://ipfs.example/ipfs"].'

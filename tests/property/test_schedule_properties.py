@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sothebais.campaigns import schedule
 from sothebais.campaigns.model import Daily, PlannedDay
-from sothebais.clock import to_datetime
 from sothebais.errors import InvalidInput
+from sothebais.instants import to_datetime
 
 ZONES = sorted(zoneinfo.available_timezones() - {"localtime", "posixrules", "Factory"})
 FIRST, LAST = date(2024, 1, 1), date(2030, 12, 31)

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import Histogram
 
 from sothebais import ids
-from sothebais.api import errors
+from sothebais.api import errors, models
 from sothebais.api.parts import ApiParts, parts_of
 from sothebais.api.routes import auctions, auth, bids, operations
 
@@ -105,9 +105,9 @@ def create_operations_app(parts: ApiParts) -> FastAPI:
     return app
 
 
-async def _house_key(request: Request) -> dict[str, str]:
+async def _house_key(request: Request) -> models.HouseKey:
     """The public half of the key that signs receipts and heads, in hex."""
-    return {"algorithm": "Ed25519", "public_key": parts_of(request).key.public.hex()}
+    return models.HouseKey(algorithm="Ed25519", public_key=parts_of(request).key.public.hex())
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
@@ -116,16 +116,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema["paths"].setdefault(bids.PATH, {})["post"] = bids.OPENAPI
         components = schema.setdefault("components", {})
         components.setdefault("securitySchemes", {})["bearer"] = {"type": "http", "scheme": "bearer"}
-        components.setdefault("schemas", {})["Problem"] = {
-            "type": "object",
-            "required": ["type", "title", "status", "detail", "code"],
-            "properties": {
-                "type": {"type": "string", "format": "uri"},
-                "title": {"type": "string"},
-                "status": {"type": "integer"},
-                "detail": {"type": "string"},
-                "code": {"type": "string"},
-            },
-        }
+        schemas = components.setdefault("schemas", {})
+        for model in (models.BidAnswer, models.BidRequest, models.Problem):
+            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas |= own.pop("$defs", {})
+            schemas[model.__name__] = own
         app.openapi_schema = schema
     return app.openapi_schema

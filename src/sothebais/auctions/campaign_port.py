@@ -19,9 +19,9 @@ from sothebais.auctions.tables import Auction, Settlement, SettlementStatus
 from sothebais.campaigns.model import LotRules
 from sothebais.campaigns.ports import LotSummary, PlannedLot
 from sothebais.catalog.tables import ArtItem
-from sothebais.clock import Millis, from_datetime, to_datetime
 from sothebais.errors import InvalidInput
 from sothebais.events import log
+from sothebais.instants import Millis, from_datetime, to_datetime
 
 
 class CampaignLots:

@@ -15,8 +15,8 @@ import yaml
 
 from sothebais import money
 from sothebais.campaigns import schedule
-from sothebais.clock import Millis
 from sothebais.errors import InvalidInput
+from sothebais.instants import Millis
 
 SIZE_BYTES_MAX = 262_144
 DEPTH_MAX = 8

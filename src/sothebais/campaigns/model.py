@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 from sothebais import money
-from sothebais.clock import Millis
 from sothebais.errors import IllegalTransition
+from sothebais.instants import Millis
 
 #: A campaign is written, and cancelled, in one transaction that holds a lock for each of its lots.
 LOTS_MAX = 1_000

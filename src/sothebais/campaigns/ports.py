@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sothebais.campaigns.model import LotRules
-from sothebais.clock import Millis
+from sothebais.instants import Millis
 
 
 class PlannedLot(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,14 @@ class LotScheduler(Protocol):
     async def lots(self, connection: AsyncConnection, days: Sequence[UUID]) -> list[LotSummary]:
         """The lots of these days in the order of their numbers."""
 
+    async def lock(self, connection: AsyncConnection, days: Sequence[UUID]) -> None:
+        """Keep everybody else from writing to the lots of these days until the transaction ends.
+
+        To be called before the transaction writes anything, a row lock included: a transaction that has its id
+        already when it waits for a lot would stand in the log before what the lot was waiting for.
+        """
+
     async def cancel(
         self, connection: AsyncConnection, days: Sequence[UUID], reason: str, actor: UUID | None, now: Millis
     ) -> int:
-        """Cancel every lot of these days that is not over, running ones too; how many."""
+        """Cancel every lot of these days that is not over, running ones too; how many. After ``lock``."""

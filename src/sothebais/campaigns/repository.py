@@ -1,6 +1,6 @@
 """The SQL of campaigns. Nothing here commits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,8 +23,8 @@ from sothebais.campaigns.model import (
 )
 from sothebais.campaigns.tables import Campaign, CampaignDay
 from sothebais.catalog.tables import ArtItem, Collection
-from sothebais.clock import Millis, from_datetime, to_datetime
 from sothebais.errors import Conflict, NotFound
+from sothebais.instants import Millis, from_datetime, to_datetime
 
 _CAMPAIGNS = sa.select(*Campaign.__table__.columns, Collection.slug.label("collection_slug")).join(
     Collection, Collection.id == Campaign.collection_id
@@ -111,11 +111,22 @@ async def insert_day(connection: AsyncConnection, campaign: UUID, day: PlannedDa
     return key
 
 
-async def find(connection: AsyncConnection, campaign: UUID | str, *, lock: bool = False) -> CampaignDetails:
+async def lock(connection: AsyncConnection, campaigns: Iterable[UUID]) -> None:
+    """Keep everybody else from moving these campaigns until the transaction ends.
+
+    Taken in id order, and before the transaction writes anything, a row lock included: one that has its id already
+    when it waits would stand in the log before what it waited for.
+    """
+    for campaign in sorted(campaigns):
+        key = int.from_bytes(campaign.bytes[8:], signed=True)  # the random half of the id
+        await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+async def find(connection: AsyncConnection, campaign: UUID | str, *, for_update: bool = False) -> CampaignDetails:
     """A campaign by id or slug, its row locked for this transaction if asked. NotFound otherwise."""
     key = ids.parse_id(campaign) if isinstance(campaign, str) else campaign
     query = _CAMPAIGNS.where(Campaign.slug == campaign if key is None else Campaign.id == key)
-    if lock:
+    if for_update:
         query = query.with_for_update(of=Campaign)
     row = (await connection.execute(query)).mappings().one_or_none()
     if row is None:

@@ -13,8 +13,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 from sothebais.campaigns.model import DAYS_MAX, LOTS_MAX, Daily, PlannedDay, Slot
-from sothebais.clock import Millis, from_datetime, to_datetime
 from sothebais.errors import InvalidInput
+from sothebais.instants import Millis, from_datetime, to_datetime
 
 SECOND_MS = 1_000
 MINUTE_MS = 60_000

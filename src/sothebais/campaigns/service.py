@@ -37,9 +37,9 @@ from sothebais.campaigns.model import (
     after_day,
 )
 from sothebais.campaigns.ports import LotScheduler, LotSummary, PlannedLot
-from sothebais.clock import Millis, isoformat
 from sothebais.errors import Conflict, InvalidInput, Unavailable
 from sothebais.events import log
+from sothebais.instants import Millis, isoformat
 
 #: How soon to look again at a day whose time is over but whose lots are not.
 LOTS_WAIT_MS = 500
@@ -62,9 +62,9 @@ async def create(engine: AsyncEngine, plan: CampaignPlan, scheduler: LotSchedule
     _validate(plan, scheduler, now)
     async with engine.begin() as connection:
         collection = await repository.lock_collection(connection, plan.collection)
-        chosen = await _choose(connection, plan, collection.id, scheduler)
+        # the slug first: who creates a file twice should hear of that, not that its art items are taken
         campaign = await repository.insert_campaign(connection, plan, collection.id)
-        pieces = iter(chosen)
+        pieces = iter(await _choose(connection, plan, collection.id, scheduler))
         for day in plan.days:
             key = await repository.insert_day(connection, campaign, day)
             before: UUID | None = None
@@ -92,7 +92,7 @@ async def create(engine: AsyncEngine, plan: CampaignPlan, scheduler: LotSchedule
 async def start(engine: AsyncEngine, campaign: UUID | str, now: Millis) -> CampaignDetails:
     """DRAFT → SCHEDULED: from here on time moves it. Conflict when its first lot should be open already."""
     async with engine.begin() as connection:
-        found = await repository.find(connection, campaign, lock=True)
+        found = await _held(connection, campaign)
         status = after_campaign(found.status, CampaignStep.SCHEDULE)
         days = await repository.days(connection, found.id)
         if days[0].auction_at <= now:
@@ -129,7 +129,10 @@ async def cancel(
     if not 0 < len(reason) <= REASON_LENGTH_MAX:
         raise InvalidInput(f"reason: say why, in at most {REASON_LENGTH_MAX} characters.", field="reason")
     async with engine.begin() as connection:
-        found = await repository.find(connection, campaign, lock=True)
+        # the lots first: nothing may be written before both locks are there
+        found = await repository.find(connection, campaign)
+        await scheduler.lock(connection, [day.id for day in await repository.days(connection, found.id)])
+        found = await _held(connection, found.id)
         after_campaign(found.status, CampaignStep.CANCEL)
         course = await _Course.read(connection, found, scheduler)
         open_days = [day for day in course.days if day.status not in DAY_OVER]
@@ -144,13 +147,14 @@ async def cancel(
 async def advance(where: AsyncEngine | AsyncConnection, scheduler: LotScheduler, now: Millis) -> Millis | None:
     """Take every step that is due, in the order in which it was; the instant at which to look again, None for never.
 
-    With an engine each campaign has a transaction of its own, with a connection all share the caller's. Any number
-    of processes may do this at once: whoever comes second waits for the campaign's row and finds nothing to do.
+    With an engine each campaign has a transaction of its own, with a connection all share the caller's, in which
+    nothing may have been written yet. Any number of processes may do this at once: whoever comes second waits for the campaign's row and finds nothing to do.
     Raises Unavailable when the database does not answer; what was not committed is done the next time.
     """
     try:
         if isinstance(where, AsyncConnection):
             soon, ready = _sorted_out(await repository.running(where), now)
+            await repository.lock(where, ready)
             for campaign in ready:
                 soon += await _advance_one(where, campaign, scheduler, now)
             return min(soon, default=None)
@@ -181,9 +185,16 @@ async def _advance_one(
     course = await _Course.read(connection, await repository.find(connection, campaign), scheduler)
     if not course.is_due(now):
         return course.next_due(now)
-    course = await _Course.read(connection, await repository.find(connection, campaign, lock=True), scheduler)
+    course = await _Course.read(connection, await _held(connection, campaign), scheduler)
     await course.catch_up(now)
     return course.next_due(now)
+
+
+async def _held(connection: AsyncConnection, campaign: UUID | str) -> CampaignDetails:
+    """The campaign as nobody else can change it until this transaction ends."""
+    found = await repository.find(connection, campaign)
+    await repository.lock(connection, [found.id])
+    return await repository.find(connection, found.id, for_update=True)
 
 
 class _Course:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -96,11 +95,9 @@ async def _import(source: str, *, seller: str | None, gateways: list[str], quiet
 
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(opened())
-        fetcher = await stack.enter_async_context(
-            Fetcher(ipfs_gateways=gateways or getattr(house.settings, "ipfs_gateways", ()))
-        )
-        assets_url = getattr(house.settings, "assets_url", None)
-        store = AssetStore(assets_url) if assets_url else AssetStore.in_data_dir(Path(house.settings.data_dir))
+        fetcher = await stack.enter_async_context(Fetcher(ipfs_gateways=gateways or house.settings.ipfs_gateways))
+        assets_url = house.settings.assets_url
+        store = AssetStore(assets_url) if assets_url else AssetStore.in_data_dir(house.settings.data_dir)
         if seller is not None:
             options["seller"] = await find_seller(house.engine, seller)
         console = Console(stderr=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from sothebais import bootstrap, config
+from sothebais.api.models import ANSWERS, REQUESTS
 from sothebais.cli.house import err, opened, out, told
 from sothebais.db import migrations
 from sothebais.schema import Format, export
@@ -73,4 +74,4 @@ def export_(
 ) -> None:
     """Write the schemas to standard output, generated from the models."""
     config.load()
-    typer.echo(export(format_, bootstrap.metadata()))
+    typer.echo(export(format_, bootstrap.metadata(), requests=REQUESTS, answers=ANSWERS))

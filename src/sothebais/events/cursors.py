@@ -237,9 +237,10 @@ class DurableConsumer:
                 async with connection.transaction():
                     await self._handler(connection, event)
                     await finish()
-            except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, CursorMoved):
-                raise  # the connection's fault or the cursor's, not the event's
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises is counted, kept and shown
+            except Exception as error:  # whatever a handler raises is counted, kept and shown
+                # a refused connection to somewhere else is an OSError too, so only the connection itself is asked
+                if isinstance(error, CursorMoved) or connection.is_closed():
+                    raise  # the cursor's fault or the connection's, not the event's
                 log.warning(
                     "consumer.failed", consumer=self.name, event_id=str(event.id), attempt=attempt, error=repr(error)
                 )

@@ -67,6 +67,8 @@ class Relay:
         self._wake = asyncio.Event()
         self._stalled_since: float | None = None
         self._saved_at = float("-inf")
+        #: This relay's position as it stands in Redis. Whatever else is found there, that Redis has lost something.
+        self._mark = b""
         #: True while this process is the one that publishes.
         self.leading = False
         self.position: Position | None = None
@@ -95,11 +97,14 @@ class Relay:
         for projector in self._projectors:
             projector.forget()
         await self._store.prepare()
-        if await self._needs_rebuild(position):
+        mark = await self._store.get(keys.POSITION_KEY)
+        if mark is None or _has_seen_less(mark, position):
             REBUILDS.inc()
             log.warning("relay.rebuilds_redis")
             await rebuild(connection, self._store, self._projectors)
-            await self._store.apply([], [], (keys.POSITION_KEY, self._own_position(position)))
+            mark = self._own_position(position)
+            await self._store.apply([], [], (keys.POSITION_KEY, mark))
+        self._mark = mark
         self.position = position
         checked_at = self._clock.monotonic()
         try:
@@ -113,7 +118,7 @@ class Relay:
                 await self._watch_stall(connection, position, idle=not events)
                 if self._clock.monotonic() - checked_at >= LOOK_AGAIN_S * 4:
                     checked_at = self._clock.monotonic()
-                    if await self._needs_rebuild(position):
+                    if await self._store.get(keys.POSITION_KEY) != self._mark:
                         raise Unavailable("Redis came back empty or stale.")
                 if len(events) < BATCH_EVENTS_MAX:
                     with contextlib.suppress(TimeoutError):
@@ -139,24 +144,17 @@ class Relay:
                 log.error("relay.unknown_type", type=event.type, event_id=str(event.id))
                 continue
             publications.append(Publication(channel, event.message()))
-        position = self._own_position(events[-1].position)
-        await self._store.apply(writes, [*publications, *extra], (keys.POSITION_KEY, position))
+        mark = self._own_position(events[-1].position)
+        position = (keys.POSITION_KEY, mark)
+        if not await self._store.apply(writes, [*publications, *extra], position, replaces=self._mark):
+            raise Unavailable("Redis came back empty or stale.")
+        self._mark = mark
         now = self._clock.now()
         PUBLISHED.inc(len(events))
         LAG.observe(max(0, now - events[0].timestamp) / 1000)
 
     def _own_position(self, position: Position) -> bytes:
         return msgspec.json.encode({"position": str(position), "at": self._clock.now()})
-
-    async def _needs_rebuild(self, position: Position) -> bool:
-        """Whether this Redis has seen less than the relay has published: it is new, or has lost something."""
-        kept = await self._store.get(keys.POSITION_KEY)
-        if kept is None:
-            return True
-        try:
-            return Position.parse(msgspec.json.decode(kept)["position"]) < position
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-            return True
 
     async def _save(self, connection: Any, position: Position, *, force: bool) -> None:
         now = self._clock.monotonic()
@@ -175,6 +173,14 @@ class Relay:
         now = self._clock.monotonic()
         self._stalled_since = self._stalled_since if self._stalled_since is not None else now
         STALLED.set(now - self._stalled_since)
+
+
+def _has_seen_less(mark: bytes, position: Position) -> bool:
+    """Whether a Redis with this mark has seen less than the relay has published."""
+    try:
+        return Position.parse(msgspec.json.decode(mark)["position"]) < position
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        return True
 
 
 async def rebuild(connection: Any, store: StateStore, projectors: Sequence[Projector]) -> int:

@@ -33,6 +33,13 @@ else redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) end
 return 1
 """
 
+#: KEYS[1], ARGV: what must stand there, what is to. 1 when written.
+_MOVE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
 
 class Write(msgspec.Struct, frozen=True):
     """One state to be written; ``seconds`` to live, 0 while its subject goes on."""
@@ -63,14 +70,15 @@ class StateStore:
             health_check_interval=15,
         )
         self._write = self._redis.register_script(_WRITE)
+        self._move = self._redis.register_script(_MOVE)
 
     async def close(self) -> None:
         """Let go of all connections."""
         await self._redis.aclose()
 
     async def prepare(self) -> None:
-        """Teach the server the script; one that was restarted has forgotten it."""
-        await self._try(self._redis.script_load(_WRITE))
+        """Teach the server the scripts; one that was restarted has forgotten them."""
+        await self._try(self._load_scripts())
 
     async def ping(self) -> None:
         """Raise Unavailable unless the server answers."""
@@ -92,17 +100,33 @@ class StateStore:
         return values
 
     async def apply(
-        self, writes: Iterable[Write], publications: Iterable[Publication], position: tuple[str, bytes] | None
-    ) -> None:
-        """States first, then the events, then the relay's position: one pipeline."""
+        self,
+        writes: Iterable[Write],
+        publications: Iterable[Publication],
+        position: tuple[str, bytes] | None,
+        *,
+        replaces: bytes | None = None,
+    ) -> bool:
+        """States first, then the events, then the relay's position: one pipeline.
+
+        With ``replaces`` the position is written only where that one stands. False when another was found, or none:
+        then this is not the Redis it was, and it may lack anything.
+        """
         pipeline = self._redis.pipeline(transaction=False)
         for write in writes:
             pipeline.evalsha(self._write.sha, 1, write.key, write.n, write.value, write.seconds)
         for publication in publications:
             pipeline.publish(publication.channel, publication.message)
-        if position is not None:
-            pipeline.set(*position)
-        await self._try(self._run(pipeline))
+        if position is None:
+            await self._try(self._run(pipeline))
+            return True
+        key, value = position
+        if replaces is None:
+            pipeline.set(key, value)
+        else:
+            pipeline.evalsha(self._move.sha, 1, key, replaces, value)
+        *_, moved = await self._try(self._run(pipeline))
+        return bool(moved)
 
     async def force(self, writes: Iterable[Write]) -> None:
         """Write states whatever is there: only for a rebuild, under the relay's lock."""
@@ -129,12 +153,17 @@ class StateStore:
         """A pub/sub of redis-py; the caller closes it."""
         return self._redis.pubsub()
 
-    async def _run(self, pipeline: Any) -> None:
-        # a server that was restarted has forgotten the script
+    async def _load_scripts(self) -> None:
+        for script in (_WRITE, _MOVE):
+            await self._redis.script_load(script)
+
+    async def _run(self, pipeline: Any) -> list[Any]:
+        # a server that was restarted has forgotten the scripts
         try:
-            await pipeline.execute()
+            results: list[Any] = await pipeline.execute()
+            return results
         except NoScriptError as error:
-            await self._redis.script_load(_WRITE)
+            await self._load_scripts()
             # states are compare-and-set and consumers drop what they have seen, so everything may be sent again
             raise Unavailable("Redis had forgotten a script; it is loaded again.", retry_after=0) from error
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
 from sothebais import ids
+from sothebais.api.models import AuctionPage, AuctionSnapshot, BidPage, Problem
 from sothebais.api.parts import parts_of
 from sothebais.auctions import receipts, repository
 from sothebais.auctions.model import Status
@@ -25,7 +26,12 @@ def _id(text: str) -> Any:
     return auction
 
 
-@router.get("", summary="Lots, in the order in which they were made")
+@router.get(
+    "",
+    summary="Lots, in the order in which they were made",
+    responses={200: {"model": AuctionPage}, 422: {"model": Problem}},
+    response_model=None,
+)
 async def list_auctions(
     request: Request,
     status: Annotated[list[Status] | None, Query()] = None,
@@ -45,13 +51,23 @@ async def list_auctions(
     return {"items": items, "next": None if following is None else str(following)}
 
 
-@router.get("/{auction_id}", summary="One lot as it is now")
+@router.get(
+    "/{auction_id}",
+    summary="One lot as it is now",
+    responses={200: {"model": AuctionSnapshot}, 404: {"model": Problem}, 422: {"model": Problem}},
+    response_model=None,
+)
 async def get_auction(auction_id: str, request: Request) -> dict[str, Any]:
     """The snapshot with ``n``, ``position``, server time, the next valid amount and what it would cost in all."""
     return await repository.snapshot(parts_of(request).database, _id(auction_id))
 
 
-@router.get("/{auction_id}/bids", summary="Accepted bids, newest first")
+@router.get(
+    "/{auction_id}/bids",
+    summary="Accepted bids, newest first",
+    responses={200: {"model": BidPage}, 404: {"model": Problem}, 422: {"model": Problem}},
+    response_model=None,
+)
 async def list_bids(
     auction_id: str, request: Request, after: Annotated[int | None, Query(ge=1)] = None, limit: Limit = 50
 ) -> dict[str, Any]:
@@ -64,7 +80,7 @@ async def list_bids(
     "/{auction_id}/log",
     summary="The lot's log, verifiable",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/x-ndjson": {}}}},
+    responses={200: {"content": {"application/x-ndjson": {}}}, 404: {"model": Problem}, 422: {"model": Problem}},
 )
 async def get_log(auction_id: str, request: Request) -> StreamingResponse:
     """One event a line, and last the signed head. ``sothebais verify FILE`` checks it offline."""

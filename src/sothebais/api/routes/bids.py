@@ -180,7 +180,6 @@ def mount(app: Any, parts: ApiParts) -> None:
 _PROBLEM: dict[str, Any] = {
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 }
-_AMOUNT = {"type": ["string", "null"], "pattern": r"^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$", "examples": ["1.5"]}
 
 #: The operation, as FastAPI would have written it.
 OPENAPI: dict[str, Any] = {
@@ -202,23 +201,16 @@ OPENAPI: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["currency"],
-                    "properties": {
-                        "amount": _AMOUNT,
-                        "max_amount": _AMOUNT,
-                        "currency": {"type": "string", "examples": ["ETH"]},
-                        "confirm": {"type": "boolean", "default": False},
-                    },
-                },
+                "schema": {"$ref": "#/components/schemas/BidRequest"},
                 "example": {"amount": "1.5", "max_amount": "2", "currency": "ETH", "confirm": False},
             }
         },
     },
     "responses": {
-        "201": {"description": "Accepted and committed: the bid, the auction after it, the receipt."},
+        "201": {
+            "description": "Accepted and committed: the bid, the auction after it, the receipt.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/BidAnswer"}}},
+        },
         "401": {"description": "Not signed in", **_PROBLEM},
         "404": {"description": "No such auction", **_PROBLEM},
         "409": {
