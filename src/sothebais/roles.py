@@ -150,7 +150,7 @@ def _ended(task: "asyncio.Task[None]", server: uvicorn.Server) -> None:
 
 async def _leave_with(parent: int | None, server: uvicorn.Server) -> None:
     """A role that was started by a supervisor does not outlive it."""
-    while parent is None or os.getppid() == parent:
+    while parent is None or os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of a parent's death
         await asyncio.sleep(ORPHAN_LOOK_S)
     log.warning("role.orphaned", parent=parent)
     server.should_exit = True

@@ -186,7 +186,7 @@ def some_terms(**terms: Any) -> Terms:
 async def a_lot(
     house: House,
     *,
-    opens_in: Millis = -1_000,
+    opens_in: Millis = 0,
     lasts: Millis = 10 * MINUTE,
     hard_close_after: Millis = 10 * MINUTE,
     item: UUID | None = None,

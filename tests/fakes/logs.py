@@ -113,7 +113,11 @@ class LogWriter:
         assert decision.committed is not None
         self.lot = lot
         self.count += 1
-        self.bids.append(bid)
+        # as the books have it: without an amount that was the house's offer
+        offered = bid.amount if self.lot.terms.format in SEALED else decision.amount
+        self.bids.append(
+            replace(bid, amount=None if decision.offered_by_house else offered, max_amount=decision.committed)
+        )
         self.secrets[bid.id] = decision.committed, _salt(str(bid.id))
         data = records.accepted(
             command,

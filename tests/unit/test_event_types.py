@@ -45,6 +45,7 @@ AUCTION = [
     "session:post_auction",
     "session:end",
     "auction:scheduled",
+    "campaign:scheduled",
     "auction:start",
     "auction:paused",
     "auction:resumed",

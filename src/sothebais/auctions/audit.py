@@ -276,7 +276,7 @@ class _Replay:
             self._need(user == self.lot.standing.leader, n, "refused as the leader's; it is not")
         elif reason is Reason.CONFIRMATION_REQUIRED:
             self._need(not data["confirm"], n, "refused for want of a confirmation it has")
-        elif bid.amount is not None or bid.max_amount is not None:
+        elif self.terms.format not in SEALED:  # the figures of a sealed bid are not shown
             _, decision = rules.decide(self.lot, bid, event["timestamp"])
             self._need(
                 decision.reason is reason, n, f"refused as {reason}; the rules say {decision.reason or 'accepted'}"
@@ -380,14 +380,14 @@ class _Replay:
         committed = self.terms_data["reserve_commitment"] is not None
         if self.terms.format in SEALED:
             self._need(opened == {str(bid.id) for bid in self.bids}, n, "not all sealed bids are opened")
-            self._need(not committed or data["reserve"] is not None, n, "the reserve is not opened")
+            self._need(not committed or isinstance(data["reserve"], Mapping), n, "the reserve is not opened")
         else:
             superseded = {str(bid) for bid in standing.unopened[:-1]}
             self._need(opened <= superseded, n, "a maximum is opened that still stands")
             left = tuple(bid for bid in standing.unopened if str(bid) not in opened)
             self.lot = replace(lot, standing=replace(standing, unopened=left))
         if committed and not standing.reserve_met:
-            self._need(data["reserve"] is not None, n, "the reserve that was missed is not opened")
+            self._need(isinstance(data["reserve"], Mapping), n, "the reserve that was missed is not opened")
         if sold:
             self.due.append("auction:winner")
 

@@ -3,6 +3,7 @@
 Nothing is answered before the commit; a failure anywhere leaves nothing behind.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -27,10 +28,13 @@ from sothebais.auctions.model import (
     Transition,
     TransitionKind,
 )
-from sothebais.auctions.rows import bid_row, raise_row
+from sothebais.auctions.rows import BidRow, bid_row, raise_row
 from sothebais.clock import Millis, from_datetime
 from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisError
 from sothebais.events.log import Position, Record, canonical, chain_hash
+
+#: So many events go to PostgreSQL at a time, which writes them while the next bids are decided.
+WRITE_EVENTS_MAX = 50
 
 
 class Batch:
@@ -41,52 +45,80 @@ class Batch:
         self._cache = cache
         self._commands = commands
         self._lots: dict[UUID, Working] = {}
+        self._auctions = sorted({command.auction for command in commands})
         self._people: dict[UUID, Bidder] = {}
         self._repeated: dict[tuple[UUID, str], Any] = {}
         self._keys: dict[tuple[UUID, str], int] = {}
         self._results: list[Result] = [None] * len(commands)
-        self._bids: list[tuple[Any, ...]] = []
-        self._secrets: list[tuple[Any, ...]] = []
+        self._bids: list[BidRow] = []
         self._events: list[Record] = []
+        self._sent_bids = self._sent_events = 0
+        self._positions: list[Position] = []
+        self._writing: asyncio.Task[list[Position]] | None = None
         self._answers: list[tuple[int, int]] = []
         self._now: Millis = 0
         #: The lots' times changed, so the clock should look again.
         self.timing_changed = False
 
     async def run(self) -> list[Result]:
-        """Everything but the commit, which the caller's transaction makes; one result per command."""
-        auctions = sorted({command.auction for command in self._commands})
-        await self._connection.execute(
-            ";".join(f"select pg_advisory_xact_lock({hotpath.lock_key(auction)})" for auction in auctions)
-        )
-        self._lots = await hotpath.load_lots(self._connection, auctions, self._cache)
+        """Begin a transaction and do everything in it but the commit; one result per command."""
+        await self._connection.execute(hotpath.begin(self._auctions))
+        self._lots = await hotpath.load_lots(self._connection, self._auctions, self._cache)
         await self._load_people()
-        for working in self._lots.values():
-            self._advance(working, end=False)
-        for index, command in enumerate(self._commands):
-            await self._decide(index, command)
-        for working in self._lots.values():
-            await self._advance_to_end(working)
-        changed = [working for working in self._lots.values() if working.changed]
-        positions = []
-        if changed:
-            positions = await hotpath.write(self._connection, self._bids, self._secrets, self._events, changed)
+        try:
+            await self._decide_all()
+        finally:
+            if self._writing is not None:  # an error came first; the connection is free only when the write is over
+                await asyncio.wait([self._writing])
         for index, event_index in self._answers:
             answer = self._results[index]
             if isinstance(answer, Answer):
-                answer.position = positions[event_index]
+                answer.position = self._positions[event_index]
         self._copy_repeats()
         return self._results
 
+    async def _decide_all(self) -> None:
+        for working in self._lots.values():
+            self._advance(working, end=False)
+        for index, command in enumerate(self._commands):
+            if not isinstance(command, PlaceBid):
+                await self._written()  # it may ask the database
+            await self._decide(index, command)
+            if len(self._events) - self._sent_events >= WRITE_EVENTS_MAX:
+                await self._write(())
+        await self._written()
+        for working in self._lots.values():
+            await self._advance_to_end(working)
+        changed = [working for working in self._lots.values() if working.changed]
+        if changed:
+            await self._write(changed)
+            await self._written()
+        await self._open_sealed()
+
+    async def _write(self, lots: Sequence[Working]) -> None:
+        """Have what was decided since the last time written while the next bids are decided."""
+        await self._written()
+        bids, events = self._bids[self._sent_bids :], self._events[self._sent_events :]
+        self._sent_bids, self._sent_events = len(self._bids), len(self._events)
+        self._writing = asyncio.create_task(hotpath.write(self._connection, self._now, bids, events, lots))
+        await asyncio.sleep(0)  # so that it is sent
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            self._positions += await writing
+
     async def _load_people(self) -> None:
         bids = [command for command in self._commands if isinstance(command, PlaceBid)]
-        rows = await self._connection.fetch(hotpath.LOAD_PEOPLE, list({bid.user for bid in bids}))
+        rows = await self._connection.fetch(
+            hotpath.LOAD_PEOPLE, [bid.user for bid in bids], [bid.idempotency_key for bid in bids]
+        )
         self._now = from_datetime(rows[0]["now"])
         self._people = {
             row["id"]: Bidder(row["id"], row["blocked"], row["has_wallet"]) for row in rows if row["id"] is not None
         }
-        keyed = [bid for bid in bids if bid.idempotency_key is not None]
-        if keyed:
+        if any(row["repeated"] for row in rows):
+            keyed = [bid for bid in bids if bid.idempotency_key is not None]
             found = await self._connection.fetch(
                 hotpath.LOAD_REPEATED, [bid.user for bid in keyed], [bid.idempotency_key for bid in keyed]
             )
@@ -126,7 +158,6 @@ class Batch:
             opening = (decision.committed, salt)
             commitment = commitments.maximum_commitment(lot.id, command.bid, decision.committed, salt)
             working.secrets[command.bid] = opening
-            self._secrets.append((command.bid, decision.committed, salt))
             working.lot = lot
             working.bid_count += 1
             if lot.standing.price != before.standing.price:
@@ -159,8 +190,8 @@ class Batch:
                 number=number,
                 event_n=working.n,
                 effective_at=effective_at,
-                decided_at=self._now,
                 commitment=commitment,
+                opening=opening,
             )
         )
         self._keep_raises(working, rows)
@@ -222,7 +253,7 @@ class Batch:
         if step.kind == "VOID_BID":
             bids, found = await hotpath.load_accepted(self._connection, before.id)
             working.secrets |= found
-            if any(row[1] == before.id for row in self._bids):
+            if any(row.auction_id == before.id for row in self._bids):
                 raise Conflict("Bids on this lot are being decided at this moment; try again.")
         if step.kind == "REOPEN" and await self._connection.fetchval(hotpath.HAS_SETTLEMENT, before.id):
             raise Conflict("This lot has been invoiced and cannot be re-opened.")
@@ -315,8 +346,12 @@ class Batch:
         if due is not None and due <= self._now:
             await self._load_sealed_secrets(working)
         self._advance(working, end=True)
-        if working.lot.status in OVER and working.changed and working.lot.terms.format in SEALED:
-            await self._connection.execute(hotpath.OPEN_AMOUNTS, working.lot.id)
+
+    async def _open_sealed(self) -> None:
+        """Show the amounts of sealed lots that have ended, when all their bids are written."""
+        for working in self._lots.values():
+            if working.lot.status is Status.ENDED and working.changed and working.lot.terms.format in SEALED:
+                await self._connection.execute(hotpath.OPEN_AMOUNTS, working.lot.id)
 
     async def _load_sealed_secrets(self, working: Working) -> None:
         if working.lot.terms.format in SEALED:
@@ -344,14 +379,16 @@ class Batch:
             )
             left = tuple(bid for bid in lot.standing.unopened if bid not in opened)
             working.lot = lot = replace(lot, standing=replace(lot.standing, unopened=left))
-        missed = working.reserve if lot.outcome is Outcome.PASSED and not lot.standing.reserve_met else None
+        # met by a bid it was opened then; sealed bids meet it only now
+        missed = lot.outcome is Outcome.PASSED and not lot.standing.reserve_met
+        reserve = working.reserve if missed or lot.terms.format in SEALED else None
         data = records.end(
             lot,
             transition,
             bid_count=working.bid_count,
             opened=opened,
             secrets=working.secrets,
-            reserve=missed,
+            reserve=reserve,
             actor=actor,
         )
         correlation = cause.correlation_id if cause else correlation

@@ -49,10 +49,14 @@ class CampaignLots:
         )
         return set(found.scalars())
 
-    async def schedule(self, connection: AsyncConnection, lot: PlannedLot, now: Millis) -> UUID:
-        """Write the lot; its id."""
+    async def schedule(self, connection: AsyncConnection, lots: Sequence[PlannedLot], now: Millis) -> None:
+        """Write lots."""
+        await scheduling.schedule_many(connection, [self._new(lot) for lot in lots], at=now)
+
+    def _new(self, lot: PlannedLot) -> scheduling.NewLot:
         terms = self._terms(lot.rules, premium_percent=lot.premium_percent, fee=lot.fee, seller=lot.seller)
-        new = scheduling.NewLot(
+        return scheduling.NewLot(
+            id=lot.id,
             art_item=lot.art_item,
             title=lot.title,
             lot_number=lot.lot_number,
@@ -63,7 +67,6 @@ class CampaignLots:
             campaign_day=lot.day,
             opens_after=lot.opens_after,
         )
-        return await scheduling.schedule(connection, new, at=now)
 
     async def lots(self, connection: AsyncConnection, days: Sequence[UUID]) -> list[LotSummary]:
         """The lots of these days in the order of their numbers."""

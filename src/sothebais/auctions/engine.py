@@ -84,6 +84,9 @@ class AuctionEngine:
         self._batch_bids_max = batch_bids_max
         self._commit_timeout_s = commit_timeout_s
         self._waiting: deque[Pending] = deque()
+        #: Who has no answer yet and until when they wait, in order; answered ones leave from the front.
+        self._unanswered: deque[tuple[float, asyncio.Future[Answer | None]]] = deque()
+        self._next_deadline: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -138,15 +141,29 @@ class AuctionEngine:
             raise Unavailable("The house cannot write at the moment. Nothing was kept.", retry_after=RETRY_AFTER_S)
         if len(self._waiting) >= self._bids_waiting_max:
             raise Overloaded("Too many bids are waiting. Nothing was kept.", retry_after=RETRY_AFTER_S)
-        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer | None] = loop.create_future()
         self._waiting.append(Pending(command, future))
+        deadline = loop.time() + self._commit_timeout_s
+        self._unanswered.append((deadline, future))
+        if self._next_deadline is None:
+            self._next_deadline = loop.call_at(deadline, self._give_up)
         self._idle.clear()
         self._wake.set()
-        deadline = asyncio.get_running_loop().call_later(self._commit_timeout_s, _give_up, future)
-        try:
-            return await future
-        finally:
-            deadline.cancel()
+        return await future
+
+    def _give_up(self) -> None:
+        """Tell everybody whose time is up; one timer serves all, as everybody waits equally long."""
+        loop = asyncio.get_running_loop()
+        self._forget_answered()
+        while self._unanswered and self._unanswered[0][0] <= loop.time():
+            _answer(self._unanswered.popleft()[1], _unknown())
+            self._forget_answered()
+        self._next_deadline = loop.call_at(self._unanswered[0][0], self._give_up) if self._unanswered else None
+
+    def _forget_answered(self) -> None:
+        while self._unanswered and self._unanswered[0][1].done():
+            self._unanswered.popleft()
 
     async def place(self, command: PlaceBid) -> Answer:
         """``submit`` for a bid."""
@@ -220,10 +237,15 @@ class AuctionEngine:
                 await self._decide_singly(pending, error)
                 return
         BATCH_SIZE.observe(len(pending))
+        bids = accepted = 0
         for one, result in zip(pending, results, strict=True):
             _answer(one.future, result)
             if isinstance(one.command, PlaceBid) and isinstance(result, Answer):
-                DECIDED.labels("accepted" if result.accepted else "rejected").inc()
+                bids += 1
+                accepted += result.accepted
+        DECIDED.labels("accepted").inc(accepted)
+        DECIDED.labels("rejected").inc(bids - accepted)
+        self._forget_answered()
         self._bell.set()
         if timing_changed:
             for listener in self._listeners:
@@ -244,7 +266,6 @@ class AuctionEngine:
     async def _commit(self, commands: list[Command]) -> tuple[list[Result], bool]:
         connection = self._connection
         batch = Batch(connection, self._cache, commands)
-        await connection.execute("begin")
         try:
             results = await batch.run()
         except BaseException:
@@ -258,6 +279,7 @@ class AuctionEngine:
     async def _connect(self) -> None:
         connection = await connect(self._dsn, name=self._name, statement_timeout_s=self._commit_timeout_s * 2)
         try:
+            await connection.execute(hotpath.PLANNING)
             for _ in range(DatabaseTime.SAMPLES):
                 await self._read_clock()
         except BaseException:

@@ -12,10 +12,9 @@ from sothebais import money
 from sothebais.auctions.formats import FORMATS
 from sothebais.auctions.hotpath import over_statuses
 from sothebais.auctions.machine import OVER
-from sothebais.auctions.model import SEALED, Closed, Format, Reason, Source, Standing, Status, Timing
+from sothebais.auctions.model import SEALED, Closed, Format, Outcome, Reason, Source, Standing, Status, Timing
 from sothebais.auctions.tables import Auction, Bid
 from sothebais.auctions.terms import from_public
-from sothebais.catalog.tables import ArtItem
 from sothebais.events.cursors import LoggedEvent
 from sothebais.events.tables import EventLog
 from sothebais.events.types import CHANNELS
@@ -29,12 +28,14 @@ LOTS_KEPT_MAX = 5_000
 #: States of lots that were over longer ago than this are not rebuilt; their keys have expired.
 LIFE_S = keys.LIFE[keys.Kind.AUCTION]
 
-_A, _B, _I, _E, _U = (table.__tablename__ for table in (Auction, Bid, ArtItem, EventLog, User))
+_A, _B, _E, _U = (table.__tablename__ for table in (Auction, Bid, EventLog, User))
 _LOAD = f"""
-select a.*, i.name as title, e.timestamp as at, extract(epoch from now() - a.ended_at) as over_s, b.effective_at as led_at,
+select a.*, f.data ->> 'title' as title, e.timestamp as at, extract(epoch from now() - a.ended_at) as over_s, b.effective_at as led_at,
   (select count(distinct s.user_id) from {_B} s
    where s.auction_id = a.id and s.status = 'ACCEPTED' and s.source <> '{Source.PROXY}') as bidders
-from {_A} a join {_I} i on i.id = a.art_item_id
+from {_A} a
+-- the title as the log has it: a piece may have been renamed since
+join {_E} f on f.subject = 'auction:' || a.id and f.n = 1
 join {_E} e on e.subject = 'auction:' || a.id and e.n = a.log_n
 left join {_B} b on b.id = a.leading_bid_id
 where """  # noqa: S608
@@ -129,6 +130,7 @@ def apply(state: LotState, event: LoggedEvent, data: dict[str, Any]) -> LotState
                 price=data["price"],
                 leader=_uuid(data["leader"]),
                 leading_bid=_uuid(data["leading_bid"]),
+                reserve_met=state.reserve_met or _met_at_the_end(state, data),
                 **_times(data),
             )
         case "auction:bid:rejected":
@@ -145,6 +147,11 @@ def apply(state: LotState, event: LoggedEvent, data: dict[str, Any]) -> LotState
             return replace(state, paused_at=None, **_times(data))
         case _:
             return state
+
+
+def _met_at_the_end(state: LotState, data: dict[str, Any]) -> bool:
+    """Whether the opening of sealed bids met the reserve; without one the first bid does."""
+    return Format(state.terms["format"]) in SEALED and data["outcome"] == Outcome.SOLD
 
 
 def _times(data: dict[str, Any]) -> dict[str, Any]:

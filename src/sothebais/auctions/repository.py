@@ -13,7 +13,8 @@ from sothebais.auctions.formats import FORMATS
 from sothebais.auctions.machine import OVER
 from sothebais.auctions.model import SEALED, BidStatus, Closed, Reason, Source, Standing, Status, Timing
 from sothebais.auctions.tables import Auction, Bid
-from sothebais.campaigns.tables import CampaignDay
+from sothebais.campaigns.model import CampaignStatus
+from sothebais.campaigns.tables import Campaign, CampaignDay
 from sothebais.catalog.tables import ArtItem
 from sothebais.clock import Millis, from_datetime, isoformat
 from sothebais.errors import NotFound
@@ -37,6 +38,7 @@ _ROW = (
     )
     .join(ArtItem, ArtItem.id == Auction.art_item_id)
     .outerjoin(CampaignDay, CampaignDay.id == Auction.campaign_day_id)
+    .outerjoin(Campaign, Campaign.id == CampaignDay.campaign_id)
     # the event at the lot's head; its position is the snapshot's
     .join(
         EventLog,
@@ -65,8 +67,12 @@ async def snapshots(
     campaign: UUID | None = None,
     after: UUID | None = None,
     limit: int = 50,
+    drafts: bool = False,
 ) -> tuple[list[dict[str, Any]], UUID | None]:
-    """Lots in the order in which they were made, a page at a time; the page and what to pass as ``after`` next."""
+    """Lots in the order in which they were made, a page at a time; the page and what to pass as ``after`` next.
+
+    Lots of a campaign that is still a draft are its owner's business.
+    """
     limit = min(limit, PAGE_MAX)
     statement = _ROW.order_by(Auction.id).limit(limit + 1)
     if statuses:
@@ -75,6 +81,8 @@ async def snapshots(
         statement = statement.where(CampaignDay.campaign_id == campaign)
     if after is not None:
         statement = statement.where(Auction.id > after)
+    if not drafts:
+        statement = statement.where(Campaign.status.is_distinct_from(CampaignStatus.DRAFT))
     async with engine.connect() as connection:
         rows = (await connection.execute(statement)).all()
         page = rows[:limit]

@@ -15,6 +15,7 @@ from sothebais.instants import Millis
 class PlannedLot(msgspec.Struct, frozen=True, kw_only=True):
     """A lot to be; ``opens_after`` is the lot of the same day that must be over first."""
 
+    id: UUID
     day: UUID
     art_item: UUID
     title: str
@@ -52,8 +53,8 @@ class LotScheduler(Protocol):
     async def taken(self, connection: AsyncConnection, collection: UUID) -> set[UUID]:
         """The collection's art items that may not be offered: sold, or in a lot that is not over."""
 
-    async def schedule(self, connection: AsyncConnection, lot: PlannedLot, now: Millis) -> UUID:
-        """Write the lot; its id. Its reserve goes where only the auction engine reads."""
+    async def schedule(self, connection: AsyncConnection, lots: Sequence[PlannedLot], now: Millis) -> None:
+        """Write lots. Their reserves go where only the auction engine reads."""
 
     async def lots(self, connection: AsyncConnection, days: Sequence[UUID]) -> list[LotSummary]:
         """The lots of these days in the order of their numbers."""

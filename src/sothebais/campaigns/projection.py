@@ -29,7 +29,10 @@ select distinct d.campaign_id from auctions a join {_D} d on d.id = a.campaign_d
 """  # noqa: S608
 _COUNTED = frozenset({"auction:end", "auction:cancelled", "auction:reopened"})
 _SOME = _LOAD + "c.id = any($1::uuid[]) order by c.id, d.number"
-_LIVE = _LOAD + f"(c.status not in {_OVER} or d.ends_at > now() - interval '{LIFE_S} seconds') order by c.id, d.number"
+_LIVE = (
+    _LOAD
+    + f"c.status <> 'DRAFT' and (c.status not in {_OVER} or d.ends_at > now() - interval '{LIFE_S} seconds') order by c.id, d.number"
+)
 
 
 class CampaignProjector:

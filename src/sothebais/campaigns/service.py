@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from sothebais import ids
 from sothebais.campaigns import repository
 from sothebais.campaigns.model import (
     DAY_OVER,
@@ -68,10 +69,11 @@ async def create(engine: AsyncEngine, plan: CampaignPlan, scheduler: LotSchedule
         for day in plan.days:
             key = await repository.insert_day(connection, campaign, day)
             before: UUID | None = None
+            lots = []
             for slot, piece in zip(day.slots, pieces, strict=False):
-                before = await scheduler.schedule(
-                    connection,
+                lots.append(
                     PlannedLot(
+                        id=ids.new_id(),
                         day=key,
                         art_item=piece.id,
                         title=piece.name,
@@ -83,9 +85,10 @@ async def create(engine: AsyncEngine, plan: CampaignPlan, scheduler: LotSchedule
                         fee=plan.fee,
                         seller=collection.seller_id,
                         opens_after=before,
-                    ),
-                    now,
+                    )
                 )
+                before = lots[-1].id
+            await scheduler.schedule(connection, lots, now)
     return campaign
 
 
@@ -101,8 +104,11 @@ async def start(engine: AsyncEngine, campaign: UUID | str, now: Millis) -> Campa
                 " Cancel this campaign and create it with later dates.",
                 field="dates",
             )
-        await repository.set_campaign(connection, found.id, status, found.version + 1)
-        return replace(found, status=status, version=found.version + 1)
+        started = replace(found, status=status, version=found.version + 1)
+        await repository.set_campaign(connection, found.id, status, started.version)
+        data = _course_data(started, len(days)) | {"version": started.version}
+        await log.append(connection, [log.event("campaign:scheduled", f"campaign:{found.id}", data, at=now)])
+        return started
 
 
 async def plan(
@@ -139,8 +145,8 @@ async def cancel(
         cancelled = await scheduler.cancel(connection, [day.id for day in open_days], reason, actor, now)
         course.lots = await scheduler.lots(connection, [day.id for day in course.days])
         for day in open_days:
-            await course.step_day(day, DayStep.CANCEL, now, reason=reason)
-        await course.step(CampaignStep.CANCEL, now, reason=reason)
+            await course.step_day(day, DayStep.CANCEL, now, reason=reason, actor=actor)
+        await course.step(CampaignStep.CANCEL, now, reason=reason, actor=actor)
         return cancelled
 
 
@@ -243,24 +249,24 @@ class _Course:
             else:
                 return
 
-    async def step(self, step: CampaignStep, now: Millis, *, reason: str | None = None) -> None:
+    async def step(
+        self, step: CampaignStep, now: Millis, *, reason: str | None = None, actor: UUID | None = None
+    ) -> None:
         """Move the campaign and say so."""
         status = after_campaign(self.campaign.status, step)
         self.campaign = replace(self.campaign, status=status)
         data: dict[str, Any]
         if step is CampaignStep.START:
             kind = "campaign:start"
-            data = {
-                "name": self.campaign.name,
-                "collection": str(self.campaign.collection),
-                "days": len(self.days),
-            }
+            data = _course_data(self.campaign, len(self.days))
         else:
             kind = "campaign:end"
-            data = {"outcome": str(status), "reason": reason}
+            data = {"outcome": str(status), "reason": reason, "actor": _text(actor)}
         await self._tell(kind, data, now)
 
-    async def step_day(self, day: DayDetails, step: DayStep, now: Millis, *, reason: str | None = None) -> None:
+    async def step_day(
+        self, day: DayDetails, step: DayStep, now: Millis, *, reason: str | None = None, actor: UUID | None = None
+    ) -> None:
         """Move a day and say so."""
         lots = [lot for lot in self.lots if lot.day == day.id]
         moved = replace(day, status=after_day(day.status, step))
@@ -279,6 +285,7 @@ class _Course:
                 "lots": [str(lot.id) for lot in lots],
                 "completed": sum(lot.over for lot in lots),
                 "reason": reason,
+                "actor": _text(actor),
             }
             await self._tell(kind, data, now)
 
@@ -379,3 +386,11 @@ def _ordered(order: Order, everything: Sequence[Any], taken: set[UUID]) -> list[
                 if known[token_id].id in taken:
                     raise Conflict(f"order: art item {token_id} is sold or in another campaign.", field="order")
             return [known[token_id] for token_id in token_ids]
+
+
+def _course_data(campaign: CampaignDetails, days: int) -> dict[str, Any]:
+    return {"name": campaign.name, "collection": str(campaign.collection), "days": days}
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)

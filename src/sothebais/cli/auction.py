@@ -13,15 +13,12 @@ from sothebais.auctions import receipts, repository
 from sothebais.auctions.commands import OverrideAuction, PlaceBid
 from sothebais.auctions.model import Override, Source, Status
 from sothebais.campaigns.schedule import parse_length
-from sothebais.cli.house import as_json, err, opened, out, told
+from sothebais.cli.house import HOUSE_HANDLE, as_json, err, opened, out, told
 from sothebais.clock import SystemClock, parse_iso
 from sothebais.errors import InvalidInput
 from sothebais.users.service import ensure_sandbox_user, find_by_handle
 
 app = typer.Typer(no_args_is_help=True)
-
-#: Who acts where no operator is named.
-HOUSE_HANDLE = "house"
 
 AuctionId = Annotated[str, typer.Argument(metavar="AUCTION", help="The auction's id.")]
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the audit.")]
@@ -55,7 +52,9 @@ def list_(
     async def run() -> list[dict[str, Any]]:
         async with opened() as house:
             wanted = auction_id(campaign) if campaign else None
-            items, _ = await repository.snapshots(house.engine, statuses=status or (), campaign=wanted, limit=limit)
+            items, _ = await repository.snapshots(
+                house.engine, statuses=status or (), campaign=wanted, limit=limit, drafts=True
+            )
             return items
 
     items = asyncio.run(run())

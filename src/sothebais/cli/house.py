@@ -9,12 +9,15 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from sothebais import config
 from sothebais.bootstrap import House, open_house
 from sothebais.errors import SothebaisError
 from sothebais.telemetry import logging
 
+#: Who acts where no operator is named: the command line itself.
+HOUSE_HANDLE = "house"
 out = Console()
 err = Console(stderr=True)
 
@@ -36,7 +39,7 @@ def told(command: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return command(*args, **kwargs)
         except SothebaisError as error:
-            err.print(f"[bold red]error:[/] {error.message}", highlight=False, soft_wrap=True)
+            err.print(f"[bold red]error:[/] {escape(error.message)}", highlight=False, soft_wrap=True)
             raise typer.Exit(1) from error
 
     return wrapper

@@ -203,9 +203,8 @@ def backtest(
     table = Table("Auction", "Winner", "Price", "Accepted", "Rejected")
     for result in results:
         row = result.as_json()
-        table.add_row(
-            row["auction_id"], row["winner"] or "–", row["price"] or "–", str(row["accepted"]), str(row["rejected"])
-        )
+        names = ("auction_id", "winner", "price", "accepted", "rejected")
+        table.add_row(*("–" if row[name] is None else str(row[name]) for name in names))
     out.print(table)
     rows = [result.as_json() for result in results]
     accepted, rejected = (sum(int(row[name] or 0) for row in rows) for name in ("accepted", "rejected"))

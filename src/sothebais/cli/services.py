@@ -53,11 +53,13 @@ def up() -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        async with open_house(settings, name="supervisor", pool_size=1) as house:
-            async with Supervisor(house_roles(settings.port, settings.events_port), servers=house.servers):
-                err.print(f"The house is open at http://{settings.host}:{settings.port} (Ctrl-C closes it).")
-                await stop.wait()
-                err.print("Closing.")
+        async with (
+            open_house(settings, name="supervisor", pool_size=1) as house,
+            Supervisor(house_roles(settings.port, settings.events_port), servers=house.servers),
+        ):
+            err.print(f"The house is open at http://{settings.host}:{settings.port} (Ctrl-C closes it).")
+            await stop.wait()
+            err.print("Closing.")
 
     asyncio.run(main())
 

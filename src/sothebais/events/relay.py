@@ -206,11 +206,14 @@ async def rebuild_beside(connection: Any, store: StateStore, projectors: Sequenc
     A running relay keeps its lock, so it is asked: without its mark in Redis it rebuilds by itself.
     """
     if await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", LOCK):
-        written = await rebuild(connection, store, projectors)
-        position = await cursors.load_cursor(connection, CONSUMER)
-        mark = msgspec.json.encode({"position": str(position), "at": SystemClock().now()})
-        await store.apply([], [], (keys.POSITION_KEY, mark))
-        return written
+        try:
+            written = await rebuild(connection, store, projectors)
+            position = await cursors.load_cursor(connection, CONSUMER)
+            mark = msgspec.json.encode({"position": str(position), "at": SystemClock().now()})
+            await store.apply([], [], (keys.POSITION_KEY, mark))
+            return written
+        finally:
+            await connection.execute("select pg_advisory_unlock(hashtextextended($1, 0))", LOCK)
     await store.delete([keys.POSITION_KEY])
     for _ in range(round(REBUILD_WAIT_S / LOOK_AGAIN_S)):
         await asyncio.sleep(LOOK_AGAIN_S)

@@ -138,7 +138,6 @@ class Mind:
                 # a slip of the point; the house asks whether it was meant
                 slip = money.multiply(least, Decimal(100))
                 return Offer(slip) if said == 0 else Offer(least)
-        return None
 
 
 class SimulatedBidder:

@@ -184,7 +184,7 @@ class Show:
                 self._base_url,
                 handle,
                 temperament,
-                random.Random(f"{self._seed}:{handle}"),
+                random.Random(f"{self._seed}:{handle}"),  # noqa: S311 - a repeatable show, nothing secret
                 speed=self._pace.speed,
             )
             for handle, temperament in REGULARS
@@ -244,7 +244,9 @@ class Show:
         items: list[dict[str, Any]] = []
         after = None
         while True:
-            params = {"campaign_id": self._campaign, "limit": 200} | ({"after": after} if after else {})
+            params: dict[str, str | int] = {"campaign_id": self._campaign, "limit": 200}
+            if after:
+                params["after"] = after
             answer = await self._http.get("/api/v1/auctions", params=params)
             if answer.status_code != 200:
                 raise Unavailable(f"The house does not list its lots: {answer.text[:300]}")

@@ -139,11 +139,11 @@ def _globe(sheet: Sheet, middle: Point, radius: float, tones: tuple[Colour, Colo
     way = (math.cos(math.radians(angle)), math.sin(math.radians(angle)))
     ball = oval(x, y, radius)
     sheet.lay(ball, tones[2], shadow=0.5, blur=max(8.0, radius * 0.12), offset=(round(-way[0] * 8), round(-way[1] * 8)))
-    middle = blurred(
+    halfway = blurred(
         oval(x + way[0] * radius * 0.5, y + way[1] * radius * 0.5, radius * 0.95),
         max(3.0, radius * 0.16),
     )
-    sheet.lay(both(ball, middle), tones[1])
+    sheet.lay(both(ball, halfway), tones[1])
     bright = blurred(
         oval(x + way[0] * radius * 0.62, y + way[1] * radius * 0.62, radius * 0.5),
         max(3.0, radius * 0.24),

@@ -153,24 +153,29 @@ class Scissors:
         self._image = Image.new("L", (SIZE * _FINE, SIZE * _FINE), 0)
         self._draw = ImageDraw.Draw(self._image)
 
-    def polygon(self, points: Iterable[Point], fill: int = 255) -> None:
+    def polygon(self, points: Iterable[Point], fill: int = 255) -> "Scissors":
         self._draw.polygon([(x * _FINE, y * _FINE) for x, y in points], fill=fill)
+        return self
 
-    def ellipse(self, x: float, y: float, rx: float, ry: float | None = None, *, fill: int = 255) -> None:
+    def ellipse(self, x: float, y: float, rx: float, ry: float | None = None, *, fill: int = 255) -> "Scissors":
         ry = rx if ry is None else ry
         self._draw.ellipse(((x - rx) * _FINE, (y - ry) * _FINE, (x + rx) * _FINE, (y + ry) * _FINE), fill=fill)
+        return self
 
-    def rectangle(self, left: float, top: float, right: float, bottom: float, *, fill: int = 255) -> None:
+    def rectangle(self, left: float, top: float, right: float, bottom: float, *, fill: int = 255) -> "Scissors":
         self._draw.rectangle((left * _FINE, top * _FINE, right * _FINE - 1, bottom * _FINE - 1), fill=fill)
+        return self
 
-    def line(self, points: Iterable[Point], width: float, fill: int = 255) -> None:
+    def line(self, points: Iterable[Point], width: float, fill: int = 255) -> "Scissors":
         self._draw.line(
             [(x * _FINE, y * _FINE) for x, y in points], fill=fill, width=max(1, round(width * _FINE)), joint="curve"
         )
+        return self
 
-    def ring(self, x: float, y: float, rx: float, ry: float, *, width: float, fill: int = 255) -> None:
+    def ring(self, x: float, y: float, rx: float, ry: float, *, width: float, fill: int = 255) -> "Scissors":
         box = ((x - rx) * _FINE, (y - ry) * _FINE, (x + rx) * _FINE, (y + ry) * _FINE)
         self._draw.ellipse(box, outline=fill, width=max(1, round(width * _FINE)))
+        return self
 
     def mask(self) -> Image.Image:
         return self._image.reduce(_FINE)

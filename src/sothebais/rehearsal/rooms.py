@@ -135,8 +135,8 @@ def construction(rng: random.Random, palette: Palette) -> Image.Image:
     sheet.lay(area(cross), shade(0.06), shadow=0.22, blur=9, offset=(5, 7))
     ax = x - math.copysign(rng.uniform(0.2, 0.27) * SIZE, x - SIZE / 2 or 1)
     ay = y + rng.choice((-1, 1)) * rng.uniform(0.16, 0.24) * SIZE
-    size = rng.uniform(58, 92)
-    sheet.lay(oval(ax, ay, size), palette.accent, shadow=0.33, blur=14, offset=(8, 12))
+    round_size = rng.uniform(58, 92)
+    sheet.lay(oval(ax, ay, round_size), palette.accent, shadow=0.33, blur=14, offset=(8, 12))
     # the bars point to two corners; of the others, the dots stand in the one away from the accent
     corners = [(0.85, 0.14), (0.15, 0.86)] if tilt > 0 else [(0.15, 0.14), (0.85, 0.86)]
     gx, gy = max(((cx * SIZE, cy * SIZE) for cx, cy in corners), key=lambda p: math.hypot(p[0] - ax, p[1] - ay))

@@ -102,12 +102,17 @@ class CampaignStart(Data):
     version: Count
 
 
+class CampaignScheduled(CampaignStart):
+    """A draft was approved: from here on time moves it."""
+
+
 class CampaignEnd(Data):
     """A campaign is over, or was cancelled for ``reason``."""
 
     outcome: Literal["COMPLETED", "CANCELLED"]
     version: Count
     reason: ShortText | None = None
+    actor: EventId | None = None
 
 
 class Session(Data):
@@ -121,6 +126,7 @@ class Session(Data):
     lots: tuple[EventId, ...]
     completed: Count
     reason: ShortText | None = None
+    actor: EventId | None = None
 
 
 class AuctionScheduled(Data):
@@ -150,7 +156,7 @@ class Step(Data):
 
 
 class AuctionEnd(Step):
-    """The end: what the lot came to. Sealed bids and a missed reserve are opened here."""
+    """The end: what the lot came to. Opened here: sealed bids, their reserve, and a reserve that was missed."""
 
     outcome: OutcomeName
     price: Amount | None
@@ -273,6 +279,7 @@ class PriceUpdated(Data):
 
 #: Type name to the model of its ``data``.
 AUCTION_EVENTS: dict[str, type[Data]] = {
+    "campaign:scheduled": CampaignScheduled,
     "campaign:start": CampaignStart,
     "campaign:end": CampaignEnd,
     "session:start": Session,
