@@ -151,8 +151,21 @@ def main():
     interpreter = os.path.join(VENV, "bin", "python")
     sync = [uv, "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", "--python", interpreter, LOCK]
     if not run(sync, env=env, attempts=INSTALL_ATTEMPTS):
-        fail("the locked requirements could not be installed; the lines above say which. Nothing outside .venv changed.")
-    editable = [uv, "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--python", interpreter, "-e", ROOT]
+        fail(
+            "the locked requirements could not be installed; the lines above say which. Nothing outside .venv changed."
+        )
+    editable = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--python",
+        interpreter,
+        "-e",
+        ROOT,
+    ]
     if not run(editable, env=env, attempts=INSTALL_ATTEMPTS):
         fail("the package itself could not be installed into .venv; the lines above say why.")
     with open(stamp_file, "w") as file:

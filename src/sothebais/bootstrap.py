@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais.api.parts import ApiParts
@@ -170,9 +172,15 @@ async def open_house(settings: Settings, *, name: str = "house", pool_size: int 
         raise ConfigurationError("DATABASE_URL and REDIS_URL must be set where embedded servers are off.")
     engine = create_engine(database_url, name=name, pool_size=pool_size)
     try:
-        await migrations.upgrade(engine)
-        async with engine.begin() as connection:
-            await log.ensure_epoch(connection)
+        try:
+            await migrations.upgrade(engine)
+            async with engine.begin() as connection:
+                await log.ensure_epoch(connection)
+        except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise Unavailable(
+                f"PostgreSQL cannot be used: {reason}. Check DATABASE_URL (`sothebais doctor`).", retry_after=1
+            ) from error
         yield House(settings, database_url, redis_url, engine, servers=servers)
     finally:
         await engine.dispose()

@@ -33,8 +33,8 @@ from sothebais.clock import Millis, from_datetime
 from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisError
 from sothebais.events.log import Position, Record, canonical, chain_hash
 
-#: So many events go to PostgreSQL at a time, which writes them while the next bids are decided.
-WRITE_EVENTS_MAX = 50
+#: So many bids of a large batch go to PostgreSQL at a time, which writes them while the next ones are decided.
+WRITE_BIDS = 50
 
 
 class Batch:
@@ -80,11 +80,12 @@ class Batch:
     async def _decide_all(self) -> None:
         for working in self._lots.values():
             self._advance(working, end=False)
+        last = len(self._commands) - WRITE_BIDS
         for index, command in enumerate(self._commands):
             if not isinstance(command, PlaceBid):
                 await self._written()  # it may ask the database
             await self._decide(index, command)
-            if len(self._events) - self._sent_events >= WRITE_EVENTS_MAX:
+            if (index + 1) % WRITE_BIDS == 0 and index < last:
                 await self._write(())
         await self._written()
         for working in self._lots.values():

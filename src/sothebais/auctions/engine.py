@@ -361,10 +361,6 @@ def _fail(pending: Any, error: SothebaisError) -> None:
         _answer(one.future, error)
 
 
-def _give_up(future: "asyncio.Future[Answer | None]") -> None:
-    _answer(future, _unknown())
-
-
 def _unknown() -> OutcomeUnknown:
     return OutcomeUnknown(
         "The house did not hear whether this was written. Send it again with the same Idempotency-Key.",

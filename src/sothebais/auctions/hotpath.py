@@ -57,10 +57,10 @@ class Sheet:
         columns = [local.columns[name] for name in names]
         self.table: str = local.name
         self.names = ", ".join(f'"{column.name}"' for column in columns)
-        self.definitions = ", ".join(
-            f'"{column.name}" {column.type.compile(dialect=_DIALECT)}' for column in columns
+        self.definitions = ", ".join(f'"{column.name}" {column.type.compile(dialect=_DIALECT)}' for column in columns)
+        self.assignments = ", ".join(
+            f'"{column.name}" = v."{column.name}"' for column in columns if column.name != "id"
         )
-        self.assignments = ", ".join(f'"{column.name}" = v."{column.name}"' for column in columns if column.name != "id")
 
 
 class EventRow(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -164,12 +164,15 @@ from {_A} a left join {_S} s on s.auction_id = a.id left join {_BS} m on m.bid_i
 where a.id = any($1::uuid[]) order by a.id for update of a
 """  # noqa: S608
 
-# clock_timestamp() in a statement of its own: in the locking statement it would be as old as the wait
+# clock_timestamp() in a statement of its own: in the locking statement it would be as old as the wait.
+# Joined laterally with a limit: an EXISTS may be planned as a hash of the whole table.
 LOAD_PEOPLE = f"""
-select clock_timestamp() as now, u.id, u.blocked, exists (select 1 from {_W} w where w.user_id = u.id) as has_wallet,
-  exists (select 1 from {_B} b where b.user_id = asked.person and b.idempotency_key = asked.key) as repeated
+select clock_timestamp() as now, u.id, u.blocked, w.found is not null as has_wallet, b.found is not null as repeated
 from (select 1) one left join unnest($1::uuid[], $2::text[]) as asked(person, key) on true
 left join {_U} u on u.id = asked.person
+left join lateral (select 1 as found from {_W} where user_id = asked.person limit 1) w on true
+left join lateral (select 1 as found from {_B} where user_id = asked.person and idempotency_key = asked.key limit 1) b
+  on true
 """  # noqa: S608
 
 LOAD_SECRETS = f"select bid_id, max_amount, salt from {_BS} where bid_id = any($1::uuid[])"  # noqa: S608

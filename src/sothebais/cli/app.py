@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from sothebais.cli import auction, campaign, collection, database, demo, events, proof, services
+from sothebais.cli import auction, campaign, collection, database, demo, events, proof, services, setup
 from sothebais.errors import SothebaisError
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app.add_typer(database.db, name="db", help="Migrations.")
 app.add_typer(database.schema, name="schema", help="Schemas for other programs.")
 app.add_typer(events.events, name="events", help="The log and its dead letters.")
 app.add_typer(events.state, name="state", help="The Redis state.")
-for module in (demo, services, proof, auction):
+for module in (demo, services, setup, proof, auction):
     module.register(app)
 
 

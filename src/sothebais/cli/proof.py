@@ -103,14 +103,19 @@ def _verify_file(
     if not lines:
         raise InvalidInput(f"{path} is empty.")
     head = None
-    signed = lines[-1].get("head")
-    if signed is not None:
-        events = lines[:-1]
+    if "head" in lines[-1]:
+        events, signed = lines[:-1], lines[-1]["head"]
+        if not isinstance(signed, dict):
+            raise InvalidInput(f"{path}, line {len(lines)}: the head is not a JSON object.")
         embedded = str(signed.get("public_key", ""))
         key = _public_key(public_key if public_key is not None else embedded)
         receipts.check_signature(signed, key, what="head")
-        head = (int(signed["n"]), str(signed["hash"]))
-        if events and events[0].get("subject") != f"auction:{signed['auction']}":
+        # a stranger's signature may stand under anything
+        n, digest = signed.get("n"), signed.get("hash")
+        if not isinstance(n, int) or not isinstance(digest, str):
+            raise VerificationFailed("The signed head lacks n or hash.", n=0)
+        head = (n, digest)
+        if events and events[0].get("subject") != f"auction:{signed.get('auction')}":
             raise VerificationFailed("The signed head is of another auction.", n=0)
     else:
         events = lines
@@ -125,6 +130,8 @@ def _receipts(files: list[Path], key: bytes) -> list[dict[str, Any]]:
     for path in files:
         receipt = _object(_read(path), str(path))
         receipt = receipt.get("receipt", receipt)
+        if not isinstance(receipt, dict):
+            raise InvalidInput(f"{path}: the receipt is not a JSON object.")
         receipts.check_signature(receipt, key, what="receipt")
         found.append(receipt)
     return found
