@@ -6,7 +6,7 @@ Ids of one process rise strictly, so that rows written together lie together in 
 import os
 import random
 from collections.abc import Callable
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 from sothebais.clock import Clock, SystemClock
 
@@ -40,7 +40,15 @@ class IdSource:
                 self._last_ms, self._counter = self._last_ms + 1, 0
         high = (self._last_ms << 16) | 0x7000 | (self._counter >> 6)
         low = (0b10 << 62) | ((self._counter & 0x3F) << 56) | self._bits()
-        return UUID(int=(high << 64) | low)
+        return _uuid((high << 64) | low)
+
+
+def _uuid(value: int) -> UUID:
+    """``UUID(int=value)`` without its checks, which cost more than all the rest: this value is made right."""
+    made = UUID.__new__(UUID)
+    object.__setattr__(made, "int", value)
+    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 _default = IdSource()

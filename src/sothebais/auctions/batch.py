@@ -148,7 +148,8 @@ class Batch:
             raise NotFound("There is no user with this id.")
         before = working.lot
         # nothing can have been received after it is decided; a process whose clock runs ahead must not say so
-        effective_at = min(command.effective_at, self._now)
+        oldest = command.received_at - before.terms.max_post_delay
+        effective_at = min(max(command.effective_at, oldest), command.received_at, self._now)
         number = working.last_number + 1
         lot, decision = rules.decide(before, command.as_bid(bidder, effective_at, number), self._now)
         working.last_number = number
@@ -322,7 +323,8 @@ class Batch:
             self._event(working, str(transition.kind), records.step(lot, transition))
 
     def _advance(self, working: Working, *, end: bool) -> None:
-        seen = rules.closing_seen(working.lot, self._now)
+        # only what was read was committed: at the end of a batch CLOSING may be this batch's own
+        seen = working.lot if end else rules.closing_seen(working.lot, self._now)
         if seen is not working.lot:
             working.lot, working.changed = seen, True
         outages = [

@@ -285,6 +285,8 @@ class AuctionEngine:
         except BaseException:
             connection.terminate()
             raise
+        # an idle batcher must notice by itself: bids are refused without a connection, so none would wake it
+        connection.add_termination_listener(lambda _: self._wake.set())
         self._connection = connection
 
     def _drop_connection(self) -> None:

@@ -5,6 +5,7 @@ Built as plain dicts because this is the bidding path; a test parses every event
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,20 @@ from sothebais.instants import Millis
 #: bid → (maximum, salt)
 type Openable = dict[UUID, tuple[Decimal, bytes]]
 
+#: Texts of amounts and ids that are kept to be written again.
+TEXTS_KEPT_MAX = 8_192
 
+
+# equal amounts have one text, and an id is written up to five times while its bid leads
+
+
+@lru_cache(maxsize=TEXTS_KEPT_MAX)
 def opt(value: Decimal | None) -> str | None:
     """The canonical text of an amount that may be missing."""
     return None if value is None else money.text(value)
 
 
+@lru_cache(maxsize=TEXTS_KEPT_MAX)
 def ref(value: UUID | None) -> str | None:
     """The text of an id that may be missing."""
     return None if value is None else str(value)
@@ -30,7 +39,7 @@ def ref(value: UUID | None) -> str | None:
 
 def openings(bids: Iterable[UUID], secrets: Openable) -> list[dict[str, Any]]:
     """The openings of those bids."""
-    return [{"bid": str(bid), "max_amount": money.text(secrets[bid][0]), "salt": secrets[bid][1].hex()} for bid in bids]
+    return [{"bid": ref(bid), "max_amount": opt(secrets[bid][0]), "salt": secrets[bid][1].hex()} for bid in bids]
 
 
 def raises(rows: Sequence[tuple[UUID, int, Raise]]) -> list[dict[str, Any]]:
@@ -67,9 +76,9 @@ def accepted(
     """``auction:bid:accepted``."""
     standing = lot.standing
     return {
-        "bid": str(command.bid),
+        "bid": ref(command.bid),
         "number": number,
-        "user": str(command.user),
+        "user": ref(command.user),
         "source": str(command.source),
         "amount": opt(decision.amount),
         "offered_by_house": decision.offered_by_house,
@@ -105,9 +114,9 @@ def rejected(
     show_maximum = decision.reason is Reason.BELOW_MINIMUM and not sealed
     show_amount = not sealed and decision.reason not in (Reason.CONFIRMATION_REQUIRED, Reason.ALREADY_LEADING)
     return {
-        "bid": str(command.bid),
+        "bid": ref(command.bid),
         "number": number,
-        "user": str(command.user),
+        "user": ref(command.user),
         "source": str(command.source),
         "amount": opt(command.amount) if show_amount else None,
         "max_amount": opt(command.max_amount) if show_maximum else None,

@@ -56,7 +56,7 @@ _TASTE = {
     Temperament.SNIPER: (0.8, 1.6),
     Temperament.JUMPER: (0.7, 1.4),
     Temperament.DUELLIST: (0.7, 1.5),
-    Temperament.COLLECTOR: (1.2, 2.0),
+    Temperament.COLLECTOR: (0.9, 1.5),
     Temperament.TOURIST: (0.3, 0.6),
     Temperament.CLUMSY: (0.5, 1.1),
 }
