@@ -52,7 +52,8 @@ class DatabaseTime:
     """PostgreSQL's clock, followed from this process by a measured offset.
 
     Every process of the house stamps arrivals in the same time, the database's. ``observe`` is fed with readings of
-    ``clock_timestamp()``; the reading with the shortest round trip of the last ``SAMPLES`` wins.
+    ``clock_timestamp()``; the reading with the shortest round trip of the last ``SAMPLES`` wins. Between two readings
+    time is counted by the monotonic clock, so that setting this machine's clock moves no stamp.
     """
 
     SAMPLES = 8
@@ -61,12 +62,16 @@ class DatabaseTime:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._samples: list[tuple[float, float]] = []
+        self._anchor: tuple[Millis, float] | None = None
         self.offset_ms = 0.0
         self.drift_ms = 0.0
 
     def now(self) -> Millis:
         """The present instant in database time, rounded down."""
-        return int(self._clock.now() + self.offset_ms)
+        if self._anchor is None:
+            return int(self._clock.now() + self.offset_ms)
+        at, monotonic = self._anchor
+        return int(at + (self._clock.monotonic() - monotonic) * 1_000 + self.offset_ms)
 
     def observe(self, sent: Millis, database: datetime, received: Millis) -> bool:
         """Take one reading; True when the clocks drifted more than ``DRIFT_MS_MAX`` since the last one."""
@@ -81,4 +86,5 @@ class DatabaseTime:
         if drifted:  # older readings are about a clock that has been set since
             self._samples = self._samples[-1:]
         self.offset_ms = min(self._samples)[1]
+        self._anchor = self._clock.now(), self._clock.monotonic()
         return drifted

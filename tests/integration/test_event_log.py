@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 import pytest
+import uvloop
 from tests.fakes.house import (
     Administrator,
     a_lot,
@@ -37,6 +38,7 @@ from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.model import Source
 from sothebais.bootstrap import House
 from sothebais.clock import SystemClock
+from sothebais.config import Settings
 from sothebais.db.engine import connect, create_engine
 from sothebais.embedded import EmbeddedServers, binaries
 from sothebais.events import cursors, dead_letters, log, relay, replay
@@ -616,6 +618,44 @@ async def test_when_the_leading_relay_loses_its_connection_another_takes_over_wi
     # at least once, in order: what is new at each place comes in the order of the log
     fresh = list(dict.fromkeys(message["id"] for _, _, message in heard))
     assert fresh == list(map(str, written))
+
+
+def test_a_relay_whose_connection_is_cut_at_any_moment_begins_again(settings: Settings) -> None:
+    """On the event loop that the services use: it shows a lost connection in other ways than asyncio's own."""
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    database_url, redis_url = settings.database_url.get_secret_value(), settings.redis_url.get_secret_value()
+    rng = random.Random(3)
+
+    async def cut_and_write() -> None:
+        pool = create_engine(database_url, name="test", pool_size=1)
+        house = House(settings, database_url, redis_url, pool)
+        store = house.store()
+        following = house.relay(store)
+        async with connections(database_url, 1) as (connection,), running(following.run()) as (task,):
+            cut, written = 0, ids.new_id()
+            while cut < 15:
+                assert not task.done(), task.exception()
+                for _ in range(rng.randrange(1, 6)):
+                    written = await write_event(connection)
+                    await connection.execute(f"notify {log.DOORBELL}")
+                if following.leading and rng.random() < 0.5:
+                    cut += await connection.fetchval(
+                        "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                        " where application_name = 'sothebais-relay' and datname = current_database()"
+                    )
+                await asyncio.sleep(rng.random() * 0.01)
+
+            async def published() -> bool:
+                end = await replay.end_of_log(connection)
+                return following.leading and following.position == end
+
+            await eventually(published, f"everything up to {written} is published")
+        await store.close()
+        await pool.dispose()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(cut_and_write())
 
 
 async def test_a_long_write_transaction_stalls_the_tail_and_the_metric_says_so(

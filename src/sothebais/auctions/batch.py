@@ -34,7 +34,7 @@ from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisE
 from sothebais.events.log import Position, Record, canonical, chain_hash
 
 #: So many bids of a large batch go to PostgreSQL at a time, which writes them while the next ones are decided.
-WRITE_BIDS = 50
+WRITE_BIDS = 32
 
 
 class Batch:
@@ -153,6 +153,8 @@ class Batch:
         number = working.last_number + 1
         lot, decision = rules.decide(before, command.as_bid(bidder, effective_at, number), self._now)
         working.last_number = number
+        if command.idempotency_key is not None:  # only what was decided is repeated; a malformed bid is none
+            self._keys[command.user, command.idempotency_key] = index
         opening = commitment = None
         rows: list[tuple[UUID, int, Raise]] = []
         if decision.accepted and decision.committed is not None:
@@ -220,8 +222,8 @@ class Batch:
                 raise IdempotencyConflict("This Idempotency-Key was used before with another body. Use a new one.")
             self._results[index] = told_again(row, self._lots[command.auction].lot_number)
             return True
-        first = self._keys.setdefault(key, index)
-        if first == index:
+        first = self._keys.get(key)
+        if first is None:
             return False
         earlier = self._commands[first]
         if isinstance(earlier, PlaceBid) and (

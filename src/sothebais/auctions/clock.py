@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 
@@ -20,7 +19,7 @@ from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.model import Status
 from sothebais.auctions.tables import Auction, ServicePulse
 from sothebais.clock import Millis, from_datetime, to_datetime
-from sothebais.db.engine import connect
+from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.errors import SothebaisError, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -85,7 +84,7 @@ class AuctionClock:
             self._wake.clear()
             try:
                 pause = await self.tick()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable) as error:
+            except (*CONNECTION_ERRORS, Unavailable) as error:
                 log.warning("clock.waits_for_database", error=str(error))
                 self._drop()
                 pause = LOOK_AGAIN_S

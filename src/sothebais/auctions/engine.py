@@ -19,7 +19,7 @@ from sothebais.auctions.answers import Answer, Result
 from sothebais.auctions.batch import Batch
 from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
 from sothebais.clock import Clock, DatabaseTime, SystemClock
-from sothebais.db.engine import connect
+from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.errors import OutcomeUnknown, Overloaded, SothebaisError, Unavailable
 from sothebais.events.log import DOORBELL
 
@@ -184,7 +184,7 @@ class AuctionEngine:
                 try:
                     await self._connect()
                     delay = RECONNECT_DELAY_S
-                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                except CONNECTION_ERRORS as error:
                     log.warning("engine.reconnect_failed", error=str(error), again_in_s=delay)
                     self._refuse_all(
                         Unavailable(
@@ -225,7 +225,7 @@ class AuctionEngine:
                 FAILED.inc()
                 await self._decide_singly(pending, error)
                 return
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except CONNECTION_ERRORS as error:
                 FAILED.inc()
                 log.warning("engine.batch_failed", error=repr(error), bids=len(pending))
                 self._drop_connection()
@@ -270,7 +270,7 @@ class AuctionEngine:
             results = await batch.run()
         except BaseException:
             if not connection.is_closed():
-                with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with contextlib.suppress(*CONNECTION_ERRORS):
                     await connection.execute("rollback")
             raise
         await connection.execute("commit")
@@ -309,7 +309,7 @@ class AuctionEngine:
                 async with self._side_lock:
                     side = await self._side_connection()
                     await side.execute(f"notify {DOORBELL}")
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except CONNECTION_ERRORS as error:
                 log.info("engine.doorbell_silent", error=str(error))
             await asyncio.sleep(DOORBELL_S_MIN)
 
@@ -318,7 +318,7 @@ class AuctionEngine:
             await asyncio.sleep(CLOCK_READING_S)
             try:
                 await self._read_clock()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except CONNECTION_ERRORS as error:
                 log.info("engine.clock_unread", error=str(error))
 
     async def _side_connection(self) -> Any:

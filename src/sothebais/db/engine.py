@@ -11,6 +11,16 @@ POOL_SIZE = 5
 POOL_OVERFLOW_MAX = 10
 POOL_WAIT_S = 5.0
 
+#: What asyncpg raises where the server is gone, or refuses. A connection that is cut off between two statements may show
+#: as an InternalClientError ("another operation is in progress") first, under uvloop at least.
+CONNECTION_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+
 
 async def connect(dsn: str, *, name: str, statement_timeout_s: float = STATEMENT_TIMEOUT_S) -> Any:
     """A connection of its own (asyncpg), named so that ``pg_stat_activity`` shows whose it is.

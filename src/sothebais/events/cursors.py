@@ -11,13 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import structlog
 from prometheus_client import Counter
 
 from sothebais import ids
-from sothebais.db.engine import connect
+from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.errors import SothebaisError
 from sothebais.events.log import DOORBELL, START, Position
 from sothebais.events.tables import DeadLetter, EventCursor, EventLog, LogEpoch
@@ -177,7 +176,7 @@ class DurableConsumer:
         while True:
             try:
                 await self._consume()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except CONNECTION_ERRORS as error:
                 log.warning("consumer.waits_for_database", consumer=self.name, error=str(error))
                 await asyncio.sleep(LOOK_AGAIN_S)
 

@@ -9,13 +9,12 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from sothebais.clock import Clock, SystemClock
-from sothebais.db.engine import connect
+from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.errors import Unavailable
 from sothebais.events import cursors
 from sothebais.events.log import DOORBELL, Position
@@ -83,7 +82,7 @@ class Relay:
                 self.leading = True
                 log.info("relay.leads")
                 await self._lead(connection)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable) as error:
+            except (*CONNECTION_ERRORS, Unavailable) as error:
                 log.warning("relay.begins_again", error=str(error))
             finally:
                 self.leading = False
@@ -124,7 +123,7 @@ class Relay:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
         except asyncio.CancelledError:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*CONNECTION_ERRORS):
                 await self._save(connection, position, force=True)
             raise
 

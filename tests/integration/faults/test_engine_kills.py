@@ -11,39 +11,43 @@ from sothebais.supervisor import STOP_S
 
 pytestmark = pytest.mark.fault
 
-KILLS = 20
+#: Twenty in all; a process takes seconds to start, so most are made where another one goes on meanwhile.
+KILLS_OF_THE_ONLY_ENGINE = 5
+KILLS_OF_TWO_ENGINES = 15
 
 
-async def test_no_acknowledged_bid_is_lost_when_the_engine_is_killed_twenty_times(
+async def test_no_acknowledged_bid_is_lost_when_the_only_engine_is_killed_again_and_again(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = random.Random(20)
     async with rig(data_dir) as house:
-        await house.begin(short=(12_000, 25_000))
+        await house.begin(short=(8_000,))
         async with house.under_load():
-            for _ in range(KILLS):
-                await house.acknowledgements(rng.randrange(1, 40))
+            for _ in range(KILLS_OF_THE_ONLY_ENGINE):
+                await house.acknowledgements(rng.randrange(5, 60))
                 await house.send_signal(ENGINE, signal.SIGKILL)
             await house.acknowledgements(20)
         findings = await house.check()
-        house.say(capsys, "kill -9 of the engine", findings)
-        assert house.kills == KILLS == house.supervisor.restarts[ENGINE]
-        assert findings.acknowledged > KILLS
+        house.say(capsys, "kill -9 of the only engine", findings)
+        assert house.kills == KILLS_OF_THE_ONLY_ENGINE == house.supervisor.restarts[ENGINE]
 
 
-async def test_two_engines_on_the_same_lots_decide_as_one_and_one_may_die(
+async def test_two_engines_on_the_same_lots_decide_as_one_while_either_is_killed(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    rng = random.Random(15)
     async with rig(data_dir, engines=2) as house:
-        await house.begin(short=(6_000,))
+        await house.begin(short=(6_000, 15_000))
         async with house.under_load():
             await house.acknowledgements(100)
-            for engine in (SECOND_ENGINE, ENGINE, SECOND_ENGINE):
+            for _ in range(KILLS_OF_TWO_ENGINES):
+                engine = await house.ready_engine((ENGINE, SECOND_ENGINE), rng)
+                await house.acknowledgements(rng.randrange(1, 25))
                 await house.send_signal(engine, signal.SIGKILL)
-                await house.acknowledgements(40)
-                await house.ready()
+            await house.acknowledgements(20)
         findings = await house.check()
-        house.say(capsys, "two engines, one killed", findings)
+        house.say(capsys, "two engines, kill -9 of either", findings)
+        assert house.kills == KILLS_OF_TWO_ENGINES
 
 
 async def test_an_engine_that_is_asked_to_stop_answers_what_it_has_and_leaves_in_time(
@@ -53,8 +57,8 @@ async def test_an_engine_that_is_asked_to_stop_answers_what_it_has_and_leaves_in
         await house.begin()
         took = []
         async with house.under_load():
-            for _ in range(3):
-                await house.acknowledgements(40)
+            for _ in range(2):
+                await house.acknowledgements(60)
                 took.append(await house.send_signal(ENGINE, signal.SIGTERM))
                 await house.comes_back(ENGINE)
                 await house.ready()

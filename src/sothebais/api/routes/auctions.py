@@ -69,7 +69,7 @@ async def get_auction(auction_id: str, request: Request) -> dict[str, Any]:
     response_model=None,
 )
 async def list_bids(
-    auction_id: str, request: Request, after: Annotated[int | None, Query(ge=1)] = None, limit: Limit = 50
+    auction_id: str, request: Request, after: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None, limit: Limit = 50
 ) -> dict[str, Any]:
     """Proxy raises are rows of their own (``proxy``), so that the history explains the price."""
     items, following = await repository.bids(parts_of(request).database, _id(auction_id), before=after, limit=limit)
