@@ -621,9 +621,9 @@ async def test_the_body_a_bid_may_have_is_the_body_the_document_shows(
     assert set(schema["properties"]) == {"amount", "max_amount", "currency", "confirm"}
     assert schema["required"] == ["currency"]
     assert schema["additionalProperties"] is False
-    (pattern,) = set(re.findall(r'"pattern": "([^"]+)"', json.dumps(schema["properties"])))
+    pattern = document["components"]["schemas"]["AmountText"]["pattern"]
     for text, fits in (("1.5", True), ("1e3", False), ("01", False), ("-1", False), ("1.", False)):
-        assert bool(re.search(pattern.replace("\\\\", "\\"), text)) is fits
+        assert bool(re.search(pattern, text)) is fits
 
 
 async def test_an_ended_lot_still_tells_its_story(

@@ -69,7 +69,7 @@ class Batch:
             await self._decide_all()
         finally:
             if self._writing is not None:  # an error came first; the connection is free only when the write is over
-                await asyncio.wait([self._writing])
+                await asyncio.gather(self._writing, return_exceptions=True)
         for index, event_index in self._answers:
             answer = self._results[index]
             if isinstance(answer, Answer):

@@ -130,7 +130,9 @@ async def find(connection: AsyncConnection, campaign: UUID | str, *, for_update:
         query = query.with_for_update(of=Campaign)
     row = (await connection.execute(query)).mappings().one_or_none()
     if row is None:
-        raise NotFound(f"There is no campaign {str(campaign)[:100]!r}.", field="campaign")
+        raise NotFound(
+            f"There is no campaign {str(campaign)[:100]!r}. `sothebais campaign list` shows them.", field="campaign"
+        )
     return _details(row)
 
 

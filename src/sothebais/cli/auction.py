@@ -179,6 +179,10 @@ def bid(
 
 
 def _override(auction: str, step: Override, by: str | None, json: bool) -> None:
+    wanted = auction_id(auction)
+    if not step.reason.strip():  # before anything is written, the house's own user too
+        raise InvalidInput("An operator's step needs a reason.", field="reason")
+
     async def run() -> dict[str, Any]:
         async with opened() as house:
             async with house.engine.begin() as connection:
@@ -189,10 +193,10 @@ def _override(auction: str, step: Override, by: str | None, json: bool) -> None:
             engine = house.auction_engine("cli")
             await engine.start()
             try:
-                await engine.override(OverrideAuction(auction=auction_id(auction), actor=actor, step=step))
+                await engine.override(OverrideAuction(auction=wanted, actor=actor, step=step))
             finally:
                 await engine.stop()
-            return await repository.snapshot(house.engine, auction_id(auction))
+            return await repository.snapshot(house.engine, wanted)
 
     snapshot = asyncio.run(run())
     if json:

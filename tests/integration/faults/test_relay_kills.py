@@ -10,7 +10,7 @@ from tests.integration.faults.load import RELAY, rig
 
 pytestmark = pytest.mark.fault
 
-KILLS = 4
+KILLS = 3
 #: Events that may be under way while people bid.
 LATEST = 50
 

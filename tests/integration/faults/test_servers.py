@@ -30,7 +30,7 @@ async def test_bids_get_503_while_postgresql_is_gone_and_nothing_acknowledged_is
         await house.begin()
         async with house.under_load():
             for _ in range(2):
-                await house.acknowledgements(80)
+                await house.acknowledgements(50)
                 pid = _postmaster(data_dir)
                 os.kill(pid, signal.SIGKILL)
                 house.kills += 1
@@ -41,7 +41,7 @@ async def test_bids_get_503_while_postgresql_is_gone_and_nothing_acknowledged_is
                     )
 
                 await eventually(is_back, "the supervisor starts PostgreSQL again", patience_s=40)
-            await house.acknowledgements(80)
+            await house.acknowledgements(50)
         findings = await house.check()
         house.say(capsys, "kill -9 of PostgreSQL", findings)
         assert house.supervisor.restarts == {ENGINE: 0, RELAY: 0}, "the services wait, they do not die"
