@@ -42,7 +42,12 @@ class OrmRowLock:
             return await asyncpg.connect(house.dsn)
 
         self._engine = create_async_engine(
-            "postgresql+asyncpg://", async_creator=creator, pool_size=ORM_POOL, max_overflow=0, pool_timeout=60
+            "postgresql+asyncpg://",
+            async_creator=creator,
+            pool_size=ORM_POOL,
+            max_overflow=0,
+            pool_timeout=60,
+            json_serializer=lambda value: canonical(value).decode(),
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
         self._terms: dict[UUID, Any] = {}

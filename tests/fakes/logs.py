@@ -69,7 +69,9 @@ class LogWriter:
 
     def openings(self, bids: Sequence[UUID] | None = None) -> list[dict[str, Any]]:
         """The openings of those bids, of all by default."""
-        return records.openings(self.secrets if bids is None else bids, self.secrets)
+        found = records.openings(self.secrets if bids is None else bids, self.secrets)
+        opened: list[dict[str, Any]] = json.loads(canonical(found))
+        return opened
 
     def clock(self, now: int, *, end: bool = True) -> None:
         """The clock's look at the lot; what it reads was committed."""

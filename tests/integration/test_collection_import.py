@@ -27,6 +27,7 @@ from sothebais.catalog.service import ImportReport, import_collection
 from sothebais.catalog.tables import ArtItem, Collection
 from sothebais.cli import collection as cli
 from sothebais.cli import house
+from sothebais.config import Settings
 from sothebais.db import migrations
 from sothebais.db.engine import create_engine
 from sothebais.embedded import EmbeddedServers
@@ -756,7 +757,7 @@ def command(
     @contextlib.asynccontextmanager
     async def opened() -> AsyncIterator[Any]:
         made = create_engine(database)
-        yield SimpleNamespace(engine=made, settings=SimpleNamespace(data_dir=tmp_path / "data"))
+        yield SimpleNamespace(engine=made, settings=Settings(data_dir=tmp_path / "data"))
         await made.dispose()
 
     monkeypatch.setattr(house, "opened", opened)

@@ -270,7 +270,7 @@ async def test_every_stage_of_a_campaign(house: House, engine: AuctionEngine, ve
         extension=0,
         hard_close_after=0,
     )
-    days = schedule.immediate(now + 300, pre_auction_ms=100, lot_ms=2_500, gap_ms=50, lots=2, post_ms=100)
+    days = schedule.immediate(now + 5_000, pre_auction_ms=100, lot_ms=2_500, gap_ms=50, lots=2, post_ms=100)
     plan = CampaignPlan(name="Evening", slug="evening", collection=slug, days=days, rules=rules)
     campaign = await service.create(house.engine, plan, house.lot_scheduler, now)
     await verify.check("planning")

@@ -48,7 +48,7 @@ _STEPS = {
 #: Reasons that depend on nothing but public figures, so that a wrong refusal is found.
 _FACTS_OF_THE_LOT = (Reason.CANCELLED, Reason.NOT_STARTED, Reason.PAUSED, Reason.ENDED)
 #: Steps that the house may take by itself at any moment, so that nobody can say whether they were due.
-_AT_WILL = ("auction:paused", "auction:resumed", "auction:settled")
+_AT_WILL = ("auction:cancelled", "auction:paused", "auction:resumed", "auction:settled")
 #: What content that is no event of a lot makes the replay raise.
 _NO_EVENT = (SothebaisError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 

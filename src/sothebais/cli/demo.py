@@ -75,7 +75,12 @@ def demo(
         runner = _Demo(
             settings, folder, console, pace=Pace(speed), seed=seed, live=console.is_terminal and not headless
         )
-        results = asyncio.run(runner.run(lots if collection is None else None, lots, collection, stays_open=stays_open))
+        try:
+            results = asyncio.run(
+                runner.run(lots if collection is None else None, lots, collection, stays_open=stays_open)
+            )
+        except asyncio.CancelledError as error:  # SIGTERM; everything is closed
+            raise typer.Exit(128 + signal.SIGTERM) from error
     if json:
         as_json({"lots": [result.public() for result in results], "stream": None, "recording": None})
     if not results or any(not result.verified for result in results):
