@@ -715,6 +715,7 @@ async def _latencies_ms(
     return sorted([(arrived[event] - at) * 1_000 for event, at in committed.items()] + [math.inf] * len(late))
 
 
+@pytest.mark.quiet
 async def test_a_committed_event_reaches_a_subscriber_within_50_ms_at_a_thousand_a_second(
     house: House, engine: AuctionEngine, store: StateStore, capsys: pytest.CaptureFixture[str]
 ) -> None:

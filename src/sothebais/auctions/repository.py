@@ -194,7 +194,7 @@ async def _bidder_counts(connection: AsyncConnection, rows: Sequence[Any]) -> di
         .where(Bid.auction_id.in_(sealed), Bid.status == BidStatus.ACCEPTED)
         .group_by(Bid.auction_id)
     )
-    counted = dict((await connection.execute(statement)).tuples().all())
+    counted = {row[0]: row[1] for row in await connection.execute(statement)}
     return {auction: counted.get(auction, 0) for auction in sealed}
 
 
