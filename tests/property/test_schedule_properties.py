@@ -43,9 +43,9 @@ def zones_and_dates(draw: st.DrawFn) -> tuple[zoneinfo.ZoneInfo, date]:
 
 
 #: Half of them at night, when clocks change.
-TIMES = st.one_of(st.times(), st.builds(time, st.integers(0, 3), st.integers(0, 59))).map(
-    lambda at: at.replace(microsecond=0, tzinfo=None)
-)
+TIMES = st.one_of(
+    st.times().map(lambda at: at.replace(fold=0)), st.builds(time, st.integers(0, 3), st.integers(0, 59))
+).map(lambda at: at.replace(microsecond=0, tzinfo=None))
 
 
 def local(at: int, zone: zoneinfo.ZoneInfo) -> datetime:

@@ -164,8 +164,7 @@ class Batch:
             working.secrets[command.bid] = opening
             working.lot = lot
             working.bid_count += 1
-            if lot.standing.price != before.standing.price:
-                working.previous_price = before.standing.price
+            working.previous_price = before.standing.price  # as the event says, and so the fold of events too
             rows = self._raise_rows(working, decision.raises)
             data = records.accepted(
                 command,
