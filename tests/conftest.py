@@ -8,9 +8,9 @@ import pytest
 USUAL_UMASK = 0o022
 
 
-@pytest.fixture(autouse=True)
-def usual_umask() -> None:
-    """New files and folders have the usual rights; a warning tells of an earlier test that left other ones behind."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """New files and folders have the usual rights, also those of session fixtures, whatever an earlier test has left."""
     before = os.umask(USUAL_UMASK)
     if before != USUAL_UMASK:
         warnings.warn(f"an earlier test left the umask at {before:#o}", stacklevel=1)
