@@ -75,6 +75,7 @@ def house(place: Path, shelf: Path) -> Iterator[Path]:
     if not data_dir.exists() or processes_on(place) or list(data_dir.glob("embedded/postgres-*/postmaster.pid")):
         return
     if sorted(path.name for path in (data_dir / "embedded").iterdir() if path.is_dir()) == folders:
+        data_dir.chmod(0o755)  # a test may have closed it to others
         data_dir.rename(kept)
 
 
