@@ -158,8 +158,8 @@ class Bench:
             "results": results,
             "ratios": {
                 "orm_row_lock_100": self._ratio((OURS, 100, 1), (ORM, 100, 1)),
-                "redis_lua_100": self._ratio((OURS, 100, 1), (PIPELINED, 100, 1)),
-                "redis_lua_one_by_one_100": self._ratio((OURS, 100, 1), (LUA, 100, 1)),
+                "redis_lua_100": self._ratio((OURS, 100, 1), (LUA, 100, 1)),
+                "redis_lua_pipelined_100": self._ratio((OURS, 100, 1), (PIPELINED, 100, 1)),
                 "limit_1000": self._ratio((OURS, 1000, 1), (LIMIT, 1000, 1)),
                 "two_processes": self._ratio((TWO, CLIENTS, 1), (ONE, CLIENTS, 1)),
             },

@@ -5,6 +5,7 @@ Ids of one process rise strictly, so that rows written together lie together in 
 
 import os
 import random
+import threading
 from collections.abc import Callable
 from uuid import UUID, SafeUUID
 
@@ -13,6 +14,28 @@ from sothebais.clock import Clock, SystemClock
 _COUNTER_BITS = 18
 _RANDOM_BITS = 56
 SALT_BYTES = 32
+#: Randomness is fetched so much at a time: a call of the operating system for each id costs more than the id.
+_POOL_BYTES = 4_096
+
+
+class _Randomness:
+    """Bytes of the operating system's generator, each given out once, to any thread; never shared with a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bytes, self._at = b"", 0
+        os.register_at_fork(after_in_child=self.__init__)  # type: ignore[misc]
+
+    def take(self, count: int) -> bytes:
+        """So many fresh bytes."""
+        with self._lock:
+            start, self._at = self._at, self._at + count
+            if self._at > len(self._bytes):
+                self._bytes, start, self._at = os.urandom(_POOL_BYTES), 0, count
+            return self._bytes[start : self._at]
+
+
+_randomness = _Randomness()
 
 
 class IdSource:
@@ -24,7 +47,9 @@ class IdSource:
     def __init__(self, clock: Clock | None = None, rng: random.Random | None = None) -> None:
         self._clock = clock or SystemClock()
         self._bits: Callable[[], int] = (
-            (lambda: rng.getrandbits(_RANDOM_BITS)) if rng else (lambda: int.from_bytes(os.urandom(_RANDOM_BITS // 8)))
+            (lambda: rng.getrandbits(_RANDOM_BITS))
+            if rng
+            else (lambda: int.from_bytes(_randomness.take(_RANDOM_BITS // 8)))
         )
         self._last_ms = 0
         self._counter = 0
@@ -61,7 +86,7 @@ def new_id() -> UUID:
 
 def new_salt() -> bytes:
     """32 random bytes from the operating system."""
-    return os.urandom(SALT_BYTES)
+    return _randomness.take(SALT_BYTES)
 
 
 def parse_id(text: str) -> UUID | None:

@@ -189,6 +189,9 @@ ROWS = [
     Row("CLI: a negative amount", ["bid", "{lot}", "--as", "ana", "--", "-1"], 1, "'-1'", '"1.25"'),
     Row("CLI: no handle", ["bid", "{lot}", "1", "--as", "a b"], 1, "handle", "letters, digits or underscores"),
     Row("CLI: an unknown operator", ["auction", "pause", "{lot}", "--by", "zed", "--reason", "x"], 1, "@zed", ""),
+    Row("CLI: a step out of turn", ["auction", "resume", "{lot}", "--reason", "x"], 1, "ACTIVE", "resumed"),
+    Row("CLI: a step on no lot", ["auction", "pause", NOWHERE, "--reason", "x"], 1, "no auction with this id", ""),
+    Row("CLI: no campaign to cancel", ["campaign", "cancel", "winter", "--reason", "x"], 1, "winter", ""),
     Row("CLI: no such campaign", ["campaign", "show", "winter"], 1, "winter", "sothebais campaign list"),
     # campaign files
     Row("YAML: no file", ["campaign", "create", "{tmp}/c.yaml"], 1, "c.yaml", "No such file"),

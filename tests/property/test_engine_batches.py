@@ -313,7 +313,10 @@ class EngineAndModel(RuleBasedStateMachine):
 
     def settle(self) -> None:
         """What a batch does last: what is due ends, but CLOSING it has just written itself was seen by nobody."""
-        self.model, _ = rules.advance(self.model, self.now)
+        before = self.model
+        self.model, _ = rules.advance(before, self.now)
+        if self.model != before:
+            self.entries.append(AdvanceEntry(self.now))
 
     @rule(wait=waits)
     def time_passes(self, wait: int) -> None:
@@ -449,6 +452,8 @@ class EngineAndModel(RuleBasedStateMachine):
         if seen.status not in (Status.ACTIVE, Status.CLOSING):
             self.touch(end=False)
             seen = self.model
+        elif seen != self.model:
+            self.entries.append(AdvanceEntry(self.now))
         self.model, _ = rules.outage(seen, since, until)
         self.entries.append(OutageEntry(since, until))
         outage = (since, until)
@@ -475,6 +480,11 @@ class EngineAndModel(RuleBasedStateMachine):
             assert row["rival_maximum"] == standing.rival_maximum
             if self.model.outcome is None:
                 assert tuple(row["unopened"]) == standing.unopened or set(row["unopened"]) < set(standing.unopened)
+
+    @invariant()
+    def replay_equals_what_the_engine_did(self) -> None:
+        if hasattr(self, "auction"):
+            assert rules.replay(self.start, self.entries) == self.model
 
     def teardown(self) -> None:
         if hasattr(self, "auction"):

@@ -10,11 +10,13 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 from tests.fakes.lots import a_bid, a_lot
 
 from sothebais.auctions import machine, rules
 from sothebais.auctions.increments import EBAY
 from sothebais.auctions.model import (
+    SEALED,
     AdvanceEntry,
     Bid,
     BidEntry,
@@ -130,7 +132,9 @@ class LotLife(RuleBasedStateMachine):
             assert decision.reason is not None
             return
         self.entries.append(BidEntry(bid, self.now))
-        self.counted.append(bid)
+        # as the tables keep it: no amount that was the house's offer or is sealed, and always a maximum
+        kept = None if decision.offered_by_house or self.lot.terms.format in SEALED else decision.amount
+        self.counted.append(replace(bid, amount=kept, max_amount=decision.committed))
         # no bid counts that was not made while bidding was open
         assert before.status in machine.RUNNING
         assert before.timing.starts_at <= made < before.timing.ends_at

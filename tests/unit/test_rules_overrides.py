@@ -309,3 +309,16 @@ def test_a_whole_history_replays_to_the_same_lot() -> None:
     # and in two pieces, as a verifier may take it; the second needs the bids before it only for the void
     for cut in range(9):
         assert rules.replay(rules.replay(start, entries[:cut]), entries[cut:9]) == rules.replay(start, entries[:9])
+
+
+def test_a_replay_folds_the_bids_as_the_books_keep_them() -> None:
+    rival, first = a_bid("B", 20, at=10), a_bid("A", None, 50, at=20)
+    # its visible amount is below the price and changes nothing, so it must not count when the price falls either
+    raised = a_bid("A", 15, 60, at=30)
+    lot = after_bids(a_lot(), rival, first, raised)
+    kept = [replace(rival, max_amount=D(20)), first, replace(raised, amount=None)]
+    voided = after_step(lot, "VOID_BID", 500, bids=kept, bid=rival.id)
+    assert (voided.standing.price, voided.standing.maximum) == (D(10), D(60))
+    step = Override(kind="VOID_BID", reason="a reason", bid=rival.id)
+    entries = [*(BidEntry(bid, bid.effective_at) for bid in (rival, first, raised)), OverrideEntry(step, 500)]
+    assert rules.replay(a_lot(), entries) == voided

@@ -10,7 +10,9 @@ from fastapi.openapi.utils import get_openapi
 from prometheus_client import Histogram
 
 from sothebais import ids
-from sothebais.api import errors, models
+from sothebais.api import errors
+from sothebais.api.models.auctions import BidAnswer, BidRequest
+from sothebais.api.models.base import HouseKey, Problem
 from sothebais.api.parts import ApiParts, parts_of
 from sothebais.api.routes import auctions, auth, bids, operations
 
@@ -105,9 +107,9 @@ def create_operations_app(parts: ApiParts) -> FastAPI:
     return app
 
 
-async def _house_key(request: Request) -> models.HouseKey:
+async def _house_key(request: Request) -> HouseKey:
     """The public half of the key that signs receipts and heads, in hex."""
-    return models.HouseKey(algorithm="Ed25519", public_key=parts_of(request).key.public.hex())
+    return HouseKey(algorithm="Ed25519", public_key=parts_of(request).key.public.hex())
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         components = schema.setdefault("components", {})
         components.setdefault("securitySchemes", {})["bearer"] = {"type": "http", "scheme": "bearer"}
         schemas = components.setdefault("schemas", {})
-        for model in (models.BidAnswer, models.BidRequest, models.Problem):
+        for model in (BidAnswer, BidRequest, Problem):
             own = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= own.pop("$defs", {})
             schemas[model.__name__] = own

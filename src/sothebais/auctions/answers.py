@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from sothebais.auctions.model import BidStatus
+from sothebais.auctions.model import BidStatus, Discreet
 from sothebais.clock import Millis, from_datetime
 from sothebais.errors import SothebaisError
 from sothebais.events.log import Position, Record, canonical
@@ -15,11 +15,13 @@ from sothebais.events.types.base import Source
 ENGINE = str(Source.AUCTION_ENGINE)
 
 
-class Answer(msgspec.Struct, kw_only=True):
+class Answer(Discreet, kw_only=True):
     """What a caller gets once the commit stands. ``event`` tells everything public; ``opening`` is the bidder's own.
 
     ``repeated`` says that this is the first answer to the same idempotency key, told again.
     """
+
+    SECRET = frozenset({"opening"})
 
     auction: UUID
     lot_number: int

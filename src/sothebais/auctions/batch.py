@@ -46,6 +46,9 @@ class Batch:
         self._commands = commands
         self._lots: dict[UUID, Working] = {}
         self._auctions = sorted({command.auction for command in commands})
+        self._given_back = {
+            command.auction for command in commands if type(command) is AdvanceAuction and command.outage is not None
+        }
         self._people: dict[UUID, Bidder] = {}
         self._repeated: dict[tuple[UUID, str], Any] = {}
         self._keys: dict[tuple[UUID, str], int] = {}
@@ -328,12 +331,7 @@ class Batch:
         seen = working.lot if end else rules.closing_seen(working.lot, self._now)
         if seen is not working.lot:
             working.lot, working.changed = seen, True
-        outages = [
-            command.outage
-            for command in self._commands
-            if isinstance(command, AdvanceAuction) and command.outage and command.auction == seen.id
-        ]
-        if outages and seen.status in (Status.ACTIVE, Status.CLOSING):
+        if seen.id in self._given_back and seen.status in (Status.ACTIVE, Status.CLOSING):
             return  # the time lost is given back before anything is found to be over
         while True:
             working.lot, transition = rules.advance_once(working.lot, self._now, end=end)

@@ -5,16 +5,19 @@ from uuid import UUID
 
 import msgspec
 
-from sothebais.auctions.model import Bid, Bidder, Override, Source
+from sothebais.auctions.model import Bid, Bidder, Discreet, Override, Source
 from sothebais.instants import Millis
 
 
-class PlaceBid(msgspec.Struct, frozen=True, kw_only=True):
+class PlaceBid(Discreet, frozen=True, kw_only=True):
     """A bid as it came in. ``received_at`` was stamped on arrival, before any queue, in database time.
 
     ``effective_at`` is ``received_at`` but for posts. The same ``idempotency_key`` of the same user with the same
     ``request_hash`` gets the first answer again.
     """
+
+    #: The hash too: there are few figures it could be of.
+    SECRET = frozenset({"amount", "max_amount", "request_hash"})
 
     bid: UUID
     auction: UUID

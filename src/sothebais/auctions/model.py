@@ -3,14 +3,30 @@
 A *lot* is the pair of its terms, which never change once it has started, and its state.
 """
 
+from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from sothebais.instants import Millis
+
+
+class Discreet(msgspec.Struct):
+    """A value with secret fields, which nothing that prints it shows: no log, no traceback, no failed assertion."""
+
+    SECRET: ClassVar[frozenset[str]]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
+        return f"{type(self).__name__}({shown})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        # msgspec has one of its own, with all fields
+        return ((name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.SECRET)
 
 
 class Format(StrEnum):
@@ -108,11 +124,13 @@ class TableIncrement(msgspec.Struct, frozen=True, tag="table", tag_field="kind")
 type Increment = FixedIncrement | PercentIncrement | TableIncrement
 
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+class Terms(Discreet, frozen=True, kw_only=True):
     """What a lot promises its bidders. Amounts are in ``currency``; lengths in milliseconds.
 
     ``reserve`` is secret until met or PASSED; everything else is public.
     """
+
+    SECRET = frozenset({"reserve"})
 
     format: Format = Format.ENGLISH
     currency: str
@@ -162,8 +180,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     closed: tuple[Closed, ...] = ()
 
 
-class SealedBid(msgspec.Struct, frozen=True):
+class SealedBid(Discreet, frozen=True):
     """A bidder's present bid in a sealed format; ``number`` is its place in the order of arrival."""
+
+    SECRET = frozenset({"amount"})
 
     bid: UUID
     user: UUID
@@ -171,12 +191,14 @@ class SealedBid(msgspec.Struct, frozen=True):
     number: int
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(Discreet, frozen=True, kw_only=True):
     """Who leads, at what price, and what is known only to the house.
 
     ``maximum`` is the leader's (``M`` in the rules), ``rival_maximum`` the best of all others (``S``). ``unopened``
     are the leader's own bids whose maxima have not been published, oldest first, the standing one last.
     """
+
+    SECRET = frozenset({"maximum"})
 
     leader: UUID | None = None
     leading_bid: UUID | None = None
@@ -211,11 +233,13 @@ class Bidder(msgspec.Struct, frozen=True):
     has_deposit: bool = False
 
 
-class Bid(msgspec.Struct, frozen=True, kw_only=True):
+class Bid(Discreet, frozen=True, kw_only=True):
     """A bid as it reaches the rules, amounts already checked against the lot's currency.
 
     At least one of ``amount`` (visible) and ``max_amount`` (hidden) is given, and ``max_amount >= amount``.
     """
+
+    SECRET = frozenset({"amount", "max_amount"})
 
     id: UUID
     bidder: Bidder
@@ -226,6 +250,13 @@ class Bid(msgspec.Struct, frozen=True, kw_only=True):
     confirm: bool = False
     number: int = 0
 
+    def as_kept(self, decision: "Decision") -> "Bid":
+        """The accepted bid as the books keep it, and as it is folded again: with the maximum the house committed to,
+        without an amount that was the house's offer or is secret.
+        """
+        amount = None if decision.offered_by_house else decision.amount
+        return replace(self, amount=amount, max_amount=decision.committed)
+
 
 class Raise(msgspec.Struct, frozen=True):
     """An automatic raise the house made for somebody's maximum; a PROXY row in the public history."""
@@ -234,13 +265,15 @@ class Raise(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(Discreet, frozen=True, kw_only=True):
     """What the rules made of a bid.
 
     Accepted: ``amount`` is the bid's visible amount (the house's offer for a pure proxy bid), ``raises`` what the
     proxies did next, ``opened`` the beaten bids whose maxima become public. Refused: ``reason`` and ``message``.
     ``next_valid_amount`` is what any rival would have to bid now; None when no bid can follow.
     """
+
+    SECRET = frozenset({"committed"})
 
     accepted: bool
     reason: Reason | None = None

@@ -60,7 +60,7 @@ def decide(lot: Lot, bid: Bid, at: Millis) -> tuple[Lot, Decision]:
             return lot, _refused(lot, at, *refusal)
     rules = FORMATS[lot.terms.format]
     verdict = rules.offer(lot.terms, lot.standing, lot.timing, bid)
-    if isinstance(verdict, Refused):
+    if not isinstance(verdict, tuple):  # asking for Refused would go the long way through ABCMeta
         return lot, _refused(lot, at, verdict.reason, verdict.message)
     standing, accepted = verdict
     met_now = standing.reserve_met and not lot.standing.reserve_met and lot.terms.reserve is not None
@@ -136,8 +136,8 @@ def override(
 ) -> tuple[Lot, tuple[Transition, ...], tuple[UUID, ...]]:
     """An operator's step: the lot, what happened, and the bids whose maxima it publishes.
 
-    ``bids`` are the accepted bids that are not voided, in order; only VOID_BID reads them. Raises IllegalTransition
-    or InvalidInput, and then nothing has changed.
+    ``bids`` are the accepted bids that are not voided, as they are kept, in order; only VOID_BID reads them. Raises
+    IllegalTransition or InvalidInput, and then nothing has changed.
     """
     if not step.reason.strip():
         raise InvalidInput("An operator's step needs a reason.", field="reason")
@@ -195,7 +195,7 @@ def replay(lot: Lot, entries: Iterable[Entry]) -> Lot:
             case BidEntry(bid, decided_at):
                 lot, decision = decide(lot, bid, decided_at)
                 if decision.accepted:
-                    bids.append(bid)
+                    bids.append(bid.as_kept(decision))
             case AdvanceEntry(at):
                 lot, _ = advance(closing_seen(lot, at), at)
             case OutageEntry(since, until):
@@ -207,7 +207,7 @@ def replay(lot: Lot, entries: Iterable[Entry]) -> Lot:
 
 
 def refold(lot: Lot, bids: Iterable[Bid]) -> tuple[Standing, tuple[Raise, ...]]:
-    """The standing that these accepted bids give, one after the other, and the proxies' raises on the way.
+    """The standing that these accepted bids, as they are kept, give one after the other, and the proxies' raises.
 
     Time is not asked: the bids were in time when they were accepted. Nor is buy-now: an amount that was no purchase
     when it was decided does not become one because another bid is voided.

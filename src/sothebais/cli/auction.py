@@ -13,10 +13,10 @@ from sothebais.auctions import receipts, repository
 from sothebais.auctions.commands import OverrideAuction, PlaceBid
 from sothebais.auctions.model import Override, Source, Status
 from sothebais.campaigns.schedule import parse_length
-from sothebais.cli.house import HOUSE_HANDLE, as_json, err, opened, out, told
+from sothebais.cli.house import acting, as_json, err, opened, out, told
 from sothebais.clock import SystemClock, parse_iso
 from sothebais.errors import InvalidInput
-from sothebais.users.service import ensure_sandbox_user, find_by_handle
+from sothebais.users.service import ensure_sandbox_user
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -185,15 +185,11 @@ def _override(auction: str, step: Override, by: str | None, json: bool) -> None:
 
     async def run() -> dict[str, Any]:
         async with opened() as house:
-            async with house.engine.begin() as connection:
-                if by is None:  # the command line itself
-                    actor = await ensure_sandbox_user(connection, HOUSE_HANDLE)
-                else:
-                    actor = await find_by_handle(connection, by.removeprefix("@"))
             engine = house.auction_engine("cli")
             await engine.start()
             try:
-                await engine.override(OverrideAuction(auction=wanted, actor=actor, step=step))
+                async with acting(house, by) as actor:
+                    await engine.override(OverrideAuction(auction=wanted, actor=actor, step=step))
             finally:
                 await engine.stop()
             return await repository.snapshot(house.engine, wanted)

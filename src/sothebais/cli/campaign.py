@@ -14,10 +14,9 @@ from sothebais import money
 from sothebais.campaigns import files, repository, schedule, service
 from sothebais.campaigns.model import CampaignDetails, DayDetails
 from sothebais.campaigns.ports import LotSummary
-from sothebais.cli.house import HOUSE_HANDLE, opened, out, told
+from sothebais.cli.house import acting, opened, out, told
 from sothebais.cli.house import as_json as write_json
 from sothebais.instants import Millis, isoformat, to_datetime
-from sothebais.users.service import ensure_sandbox_user
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns: days of auctions.")
 
@@ -182,11 +181,10 @@ def cancel(
 
     async def run() -> tuple[int, CampaignDetails]:
         async with opened() as house:
-            async with house.engine.begin() as connection:
-                actor = await ensure_sandbox_user(connection, HOUSE_HANDLE)
-            lots = await service.cancel(
-                house.engine, campaign, reason=reason, actor=actor, scheduler=house.lot_scheduler, now=house.now()
-            )
+            async with acting(house) as actor:
+                lots = await service.cancel(
+                    house.engine, campaign, reason=reason, actor=actor, scheduler=house.lot_scheduler, now=house.now()
+                )
             async with house.engine.connect() as connection:
                 return lots, await repository.find(connection, campaign)
 

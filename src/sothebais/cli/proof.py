@@ -47,15 +47,18 @@ def verify(
     """Recompute a lot from its log: every hash, every commitment, every decision.
 
     With an id the log comes from the house and is held against the auction's own head; with a FILE (from
-    GET /api/v1/auctions/ID/log) nothing but the file is needed, and its signed head is checked.
+    GET /api/v1/auctions/ID/log) nothing but the file is needed, and its signed head is checked. Whoever made a false
+    file may have signed it too: only with --public-key, got from the house itself, the signature must be the house's.
     """
     given = _openings(openings)
     found = ids.parse_id(auction)
+    is_file = found is None or Path(auction).exists()
+    signed_by: bytes | None = None
     try:
-        if found is not None and not Path(auction).exists():
-            report = asyncio.run(_verify_here(auction, receipt or [], given, public_key))
+        if is_file:
+            report, signed_by = _verify_file(Path(auction), receipt or [], given, public_key)
         else:
-            report = _verify_file(Path(auction), receipt or [], given, public_key)
+            report = asyncio.run(_verify_here(auction, receipt or [], given, public_key))
     except VerificationFailed as error:
         if json:
             as_json({"verified": False, "n": error.fields.get("n"), "error": error.message})
@@ -63,7 +66,7 @@ def verify(
         raise
     plain = msgspec.to_builtins(report)
     if json:
-        as_json({"verified": True} | plain)
+        as_json({"verified": True} | plain | {"signed_by": None if signed_by is None else signed_by.hex()})
         return
     outcome = (
         f"{report.outcome} to {report.winner} at {report.price} {report.currency}" if report.winner else report.outcome
@@ -76,6 +79,14 @@ def verify(
     if report.unknown_maxima:
         out.print(
             f"  {report.unknown_maxima} standing maxima are secret; at every place the prices prove enough of them."
+        )
+    if is_file and signed_by is None:
+        out.print("  Nobody has signed this file, so nothing proves that the log ends here.")
+    elif is_file and public_key is None:
+        # the whole key: so it can be held against the house's own without another tool
+        out.print(f"  signed with the key in the file, {signed_by.hex()}", highlight=False, soft_wrap=True)
+        out.print(
+            "  A key got from the house itself (GET /api/v1/house-key; --public-key) proves more.", highlight=False
         )
 
 
@@ -98,7 +109,8 @@ async def _verify_here(
 
 def _verify_file(
     path: Path, receipt_files: list[Path], given: list[dict[str, Any]], public_key: str | None
-) -> audit.Report:
+) -> tuple[audit.Report, bytes | None]:
+    """What the file proves, and the key under its head."""
     lines = [_object(line, f"{path}, line {i}") for i, line in enumerate(_lines(path), start=1)]
     if not lines:
         raise InvalidInput(f"{path} is empty.")
@@ -122,7 +134,8 @@ def _verify_file(
         if public_key is None and receipt_files:
             raise InvalidInput("This log has no signed head; give --public-key to check the receipt.")
         key = b"" if public_key is None else _public_key(public_key)
-    return audit.verify(events, openings=given, head=head, receipts=_receipts(receipt_files, key))
+    report = audit.verify(events, openings=given, head=head, receipts=_receipts(receipt_files, key))
+    return report, None if head is None else key
 
 
 def _receipts(files: list[Path], key: bytes) -> list[dict[str, Any]]:

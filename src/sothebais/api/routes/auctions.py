@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import StreamingResponse
 
 from sothebais import ids
-from sothebais.api.models import AuctionPage, AuctionSnapshot, BidPage, Problem
+from sothebais.api.models.auctions import AuctionPage, AuctionSnapshot, BidPage
+from sothebais.api.models.base import Problem
 from sothebais.api.parts import parts_of
 from sothebais.auctions import receipts, repository
 from sothebais.auctions.model import Status

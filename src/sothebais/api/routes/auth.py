@@ -2,7 +2,8 @@
 
 from fastapi import APIRouter, Request
 
-from sothebais.api.models import Problem, SandboxSignIn, SignedIn, SignedInUser
+from sothebais.api.models.auth import SandboxSignIn, SignedIn, SignedInUser
+from sothebais.api.models.base import Problem
 from sothebais.api.parts import parts_of
 from sothebais.errors import NotFound
 

@@ -5,11 +5,13 @@ from uuid import UUID
 
 import msgspec
 
-from sothebais.auctions.model import Raise, Reason
+from sothebais.auctions.model import Discreet, Raise, Reason
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class Accepted(Discreet, frozen=True, kw_only=True):
     """The bid stands. ``amount`` is None where the format keeps it secret."""
+
+    SECRET = frozenset({"committed"})
 
     amount: Decimal | None
     #: The maximum the house commits to for this bid; what its opening will show.

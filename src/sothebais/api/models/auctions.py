@@ -1,33 +1,14 @@
-"""The bodies of the HTTP API: for OpenAPI and for the TypeScript export.
+"""Bodies about lots and bids."""
 
-Answers are built as plain dicts (``auctions.views``); a test holds every answer against these models.
-"""
+from typing import Literal
 
-from typing import Annotated, Literal
+from pydantic import BaseModel, Field
 
-from pydantic import BaseModel, ConfigDict, Field
+from sothebais.api.models.base import AmountText, Body, Id, Instant, Person
 
-type AmountText = Annotated[
-    str, Field(pattern=r"^(?:0|[1-9][0-9]*)(?:\.[0-9]+)?$", description="A decimal string.", examples=["1.25"])
-]
-type Instant = Annotated[str, Field(description="ISO 8601 in UTC.", examples=["2026-03-01T18:00:00.250Z"])]
-type Id = Annotated[str, Field(description="A UUID.", examples=["019d3c5e-0000-7000-8000-000000000000"])]
 type StatusName = Literal["SCHEDULED", "ACTIVE", "PAUSED", "CLOSING", "ENDED", "SETTLED", "CANCELLED"]
 type OutcomeName = Literal["SOLD", "PASSED"]
 type FormatName = Literal["ENGLISH", "DUTCH", "SEALED_FIRST_PRICE", "SEALED_SECOND_PRICE"]
-
-
-class Body(BaseModel):
-    """Base of every body: what is not named here is not there."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Person(Body):
-    """Somebody as the pages show them."""
-
-    id: Id
-    handle: str
 
 
 class IncrementStep(Body):
@@ -167,53 +148,10 @@ class BidAnswer(Body):
     receipt: Receipt
 
 
-class Problem(BaseModel):
-    """An RFC 9457 problem document; the fields of the case stand beside these."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-
-
-class SandboxSignIn(Body):
-    """Sign in as anybody; only where the sandbox is on."""
-
-    handle: str = Field(min_length=1, max_length=31, examples=["ana"])
-
-
-class SignedInUser(Body):
-    """The person a session belongs to."""
-
-    id: Id
-    handle: str
-    role: str
-
-
-class SignedIn(Body):
-    """A session: send ``token`` as ``Authorization: Bearer``."""
-
-    token: str
-    user: SignedInUser
-
-
-class HouseKey(Body):
-    """The public half of the key that signs receipts and heads, in hex."""
-
-    algorithm: Literal["Ed25519"]
-    public_key: str
-
-
-REQUESTS: dict[str, type[BaseModel]] = {"BidRequest": BidRequest, "SandboxSignIn": SandboxSignIn}
+REQUESTS: dict[str, type[BaseModel]] = {"BidRequest": BidRequest}
 ANSWERS: dict[str, type[BaseModel]] = {
     "AuctionPage": AuctionPage,
     "AuctionSnapshot": AuctionSnapshot,
     "BidAnswer": BidAnswer,
     "BidPage": BidPage,
-    "HouseKey": HouseKey,
-    "Problem": Problem,
-    "SignedIn": SignedIn,
 }
