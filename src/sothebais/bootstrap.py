@@ -110,6 +110,7 @@ class House:
             bids_waiting_max=self.settings.bids_waiting_max,
             batch_bids_max=self.settings.batch_bids_max,
             commit_timeout_s=self.settings.commit_timeout_s,
+            outage_extends_s=self.settings.outage_extends_s,
             name=name,
         )
 
@@ -119,12 +120,7 @@ class House:
         async def advance(now: Millis) -> Millis | None:
             return await campaigns.advance(self.engine, self.lot_scheduler, now)
 
-        return AuctionClock(
-            engine,
-            self.database_url,
-            advance_campaigns=advance,
-            outage_extends_s=self.settings.outage_extends_s,
-        )
+        return AuctionClock(engine, self.database_url, advance_campaigns=advance)
 
     def api_parts(self, auctions: AuctionEngine | None, store: StateStore) -> ApiParts:
         """What the HTTP API needs."""

@@ -86,6 +86,13 @@ class Settings(BaseSettings):
     house_key: SecretStr | None = Field(
         default=None, description="Ed25519 private key (64 hex digits) that signs receipts; else data/keys/house.key."
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        description="Where traces are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; else none are made.",
+    )
+    trace_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=1.0, description="The share of requests that is traced."
+    )
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least level that is logged."
     )

@@ -18,6 +18,7 @@ from sothebais.bootstrap import open_house, settle_memory
 from sothebais.config import Settings
 from sothebais.errors import ConfigurationError
 from sothebais.telemetry import logging
+from sothebais.telemetry.tracing import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -48,9 +49,13 @@ def run(role: str, settings: Settings, *, port: int | None = None, parent: int |
         file_bytes_max=settings.log_file_bytes_max,
         files_max=settings.log_files_max,
     )
+    tracing.configure(role, settings.otlp_endpoint, ratio=settings.trace_ratio)
     main = {AUCTION_ENGINE: _auction_engine, EVENT_HANDLER: _event_handler}[role]
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(settings, port, parent))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main(settings, port, parent))
+    finally:
+        tracing.shutdown()
 
 
 def bind(host: str, port: int) -> socket.socket:

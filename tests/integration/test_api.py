@@ -21,6 +21,8 @@ from tests.fakes.house import (
     api_client,
     bid,
     block,
+    eventually,
+    running,
     signed_in,
     step,
 )
@@ -34,6 +36,7 @@ from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
 from sothebais.clock import parse_iso
 from sothebais.errors import Unavailable
+from sothebais.state import keys
 from sothebais.state.store import StateStore
 
 API = "/api/v1"
@@ -130,6 +133,24 @@ async def test_a_snapshot_says_all_that_a_bidder_needs(
     assert all(
         isinstance(found[name], str) for name in ("price", "starting_price", "next_valid_amount", "premium_percent")
     )
+
+
+async def test_a_lot_keeps_the_title_it_was_scheduled_with_wherever_it_is_shown(
+    house: House, engine: AuctionEngine, client: httpx.AsyncClient, store: StateStore
+) -> None:
+    lot = await an_open_lot(house, engine)
+    async with house.engine.begin() as connection:
+        await connection.execute(sa.text("update art_items set name = 'Renamed'"))
+    _, headers = await signed_in(client, "ana")
+    shown = [
+        (await client.get(f"{API}/auctions/{lot}")).json(),
+        (await client.get(f"{API}/auctions")).json()["items"][0],
+        (await post_bid(client, lot, ether("1.5"), headers)).json()["auction"],
+        json.loads((await client.get(f"{API}/auctions/{lot}/log")).text.splitlines()[0])["data"],
+    ]
+    async with running(house.relay(store).run()):
+        shown.append(json.loads(await eventually(lambda: store.get(keys.auction(lot)), "the lot is relayed") or b""))
+    assert [one["title"] for one in shown] == ["Lot 1"] * 5
 
 
 async def test_a_lot_that_is_not_there_is_a_404(client: httpx.AsyncClient) -> None:

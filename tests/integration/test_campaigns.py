@@ -232,6 +232,9 @@ async def test_a_plan_becomes_days_and_lots_that_open_one_after_the_other(engine
         (slot.number, slot.starts_at, slot.ends_at) for slot in slots
     ]
     assert [lot.title for lot in lots] == [f"Piece {i}" for i in range(1, 7)]
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("update art_items set name = 'Renamed'"))
+    assert (await service.plan(engine, plan.slug, LOTS))[2] == lots
     async with engine.connect() as connection:
         rows = await connection.execute(
             sa.select(Auction.opens_after_id, Auction.terms, Auction.hard_close_at)

@@ -332,14 +332,20 @@ async def exported(room: Room, client: httpx.AsyncClient, folder: Path) -> Path:
 
 
 def command(room: Room, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, Any, str]:
-    """``sothebais verify … --json`` in a thread of its own: exit code, JSON on stdout, stderr."""
+    """``sothebais verify … --json``: exit code, JSON on stdout, stderr."""
+    code, said, told = spoken(room, monkeypatch, *arguments, "--json")
+    return code, json.loads(said) if said else None, told
+
+
+def spoken(room: Room, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
+    """``sothebais verify …`` in a thread of its own: exit code, stdout, stderr."""
     monkeypatch.setenv("DATABASE_URL", room.house.database_url)
     monkeypatch.setenv("REDIS_URL", room.house.redis_url)
     monkeypatch.setenv("SOTHEBAIS_DATA_DIR", str(room.house.settings.data_dir))
     with ThreadPoolExecutor(1) as thread:
-        result = thread.submit(CliRunner().invoke, app, ["verify", *arguments, "--json"]).result()
+        result = thread.submit(CliRunner().invoke, app, ["verify", *arguments]).result()
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, json.loads(result.stdout) if result.stdout else None, result.stderr
+    return result.exit_code, result.stdout, result.stderr
 
 
 async def test_the_command_verifies_a_lot_of_this_house_with_receipts_and_openings(
@@ -384,6 +390,35 @@ async def test_the_command_verifies_an_exported_file_without_the_house(
     receipt.write_text(json.dumps(unsigned | {"signature": stranger.sign(unsigned)}))
     code, said, _ = command(sold, monkeypatch, str(path), "--receipt", str(receipt))
     assert (code, said["verified"]) == (1, False)
+
+
+async def test_a_file_whose_own_key_is_trusted_says_so_and_which_key_that_is(
+    sold: Room, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = await exported(sold, client, tmp_path)
+    lines = path.read_bytes().splitlines()
+    key = sold.house.key().public.hex()
+    stranger, _ = receipts.HouseKey.generate()
+    last = json.loads(lines[-2])
+    forged_head = receipts.head(stranger, sold.lot, last["n"], bytes.fromhex(last["hash"]), 0)
+    by_a_stranger, unsigned = tmp_path / "stranger.ndjson", tmp_path / "unsigned.ndjson"
+    by_a_stranger.write_bytes(b"\n".join([*lines[:-1], json.dumps({"head": forged_head}).encode()]))
+    unsigned.write_bytes(b"\n".join(lines[:-1]))
+    for file, own_key in ((path, key), (by_a_stranger, stranger.public.hex())):
+        code, said, _ = spoken(sold, monkeypatch, str(file))
+        assert code == 0
+        assert f"signed with the key in the file, {own_key}" in said
+        assert "--public-key" in said
+        assert command(sold, monkeypatch, str(file))[1]["signed_by"] == own_key
+    # what was checked with a key that somebody brought, or against the house itself, needs no warning
+    for arguments in ([str(path), "--public-key", key], [str(sold.lot)]):
+        code, said, _ = spoken(sold, monkeypatch, *arguments)
+        assert code == 0
+        assert "key" not in said
+    assert spoken(sold, monkeypatch, str(by_a_stranger), "--public-key", key)[0] == 1
+    code, said, _ = spoken(sold, monkeypatch, str(unsigned))
+    assert (code, "Nobody has signed this file" in said) == (0, True)
+    assert command(sold, monkeypatch, str(unsigned))[1]["signed_by"] is None
 
 
 async def test_the_command_finds_every_kind_of_forged_file(

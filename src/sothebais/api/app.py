@@ -1,76 +1,16 @@
 """The HTTP application."""
 
-import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from prometheus_client import Histogram
 
-from sothebais import ids
 from sothebais.api import errors
+from sothebais.api.envelope import Envelope
 from sothebais.api.models.auctions import BidAnswer, BidRequest
 from sothebais.api.models.base import HouseKey, Problem
 from sothebais.api.parts import ApiParts, parts_of
 from sothebais.api.routes import auctions, auth, bids, operations
-
-REQUESTS = Histogram(
-    "sothebais_http_seconds",
-    "Time to answer",
-    ["method", "status"],
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-)
-REQUEST_ID_LENGTH_MAX = 64
-
-type Scope = MutableMapping[str, Any]
-type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-class Envelope:
-    """Around every request: its id, its time, the security headers. Plain ASGI, so that it costs next to nothing."""
-
-    HEADERS = (
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"same-origin"),
-        (b"cache-control", b"no-store"),
-    )
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = _request_id(scope)
-        started = time.perf_counter()
-        status = 500
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-
-        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *self.HEADERS, (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_with_headers)
-        finally:
-            REQUESTS.labels(scope["method"], str(status)).observe(time.perf_counter() - started)
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and len(value) <= REQUEST_ID_LENGTH_MAX:
-            text: str = value.decode("latin-1")
-            if text.replace("-", "").isalnum() and text.isascii():
-                return text
-    return str(ids.new_id())
 
 
 def create_app(parts: ApiParts) -> FastAPI:

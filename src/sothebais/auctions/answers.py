@@ -15,7 +15,7 @@ from sothebais.events.types.base import Source
 ENGINE = str(Source.AUCTION_ENGINE)
 
 
-class Answer(Discreet, kw_only=True):
+class Answer(Discreet, msgspec.Struct, kw_only=True):
     """What a caller gets once the commit stands. ``event`` tells everything public; ``opening`` is the bidder's own.
 
     ``repeated`` says that this is the first answer to the same idempotency key, told again.

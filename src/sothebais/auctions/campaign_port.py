@@ -15,6 +15,7 @@ from sothebais.auctions.answers import ENGINE
 from sothebais.auctions.engine import COMMIT_TIMEOUT_S
 from sothebais.auctions.machine import OVER
 from sothebais.auctions.model import Format, Lot, Outcome, Override, Status, Terms, Timing
+from sothebais.auctions.repository import FIRST_EVENT, TITLE
 from sothebais.auctions.tables import Auction, Settlement, SettlementStatus
 from sothebais.campaigns.model import LotRules
 from sothebais.campaigns.ports import LotSummary, PlannedLot
@@ -76,13 +77,13 @@ class CampaignLots:
                 Auction.campaign_day_id,
                 Auction.lot_number,
                 Auction.art_item_id,
-                ArtItem.name,
+                TITLE,
                 Auction.starts_at,
                 Auction.ends_at,
                 Auction.status,
                 Auction.ended_at,
             )
-            .join(ArtItem, ArtItem.id == Auction.art_item_id)
+            .join(*FIRST_EVENT)
             .where(Auction.campaign_day_id.in_(days))
             .order_by(Auction.lot_number, Auction.id)
         )
@@ -92,7 +93,7 @@ class CampaignLots:
                 day=row.campaign_day_id,
                 lot_number=row.lot_number,
                 art_item=row.art_item_id,
-                title=row.name,
+                title=row.title,
                 starts_at=from_datetime(row.starts_at),
                 ends_at=from_datetime(row.ends_at),
                 status=str(row.status),

@@ -11,14 +11,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
 from sothebais.auctions import hotpath
 from sothebais.auctions.commands import AdvanceAuction
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.model import Status
-from sothebais.auctions.tables import Auction, ServicePulse
-from sothebais.clock import Millis, from_datetime, to_datetime
+from sothebais.auctions.tables import Auction
+from sothebais.clock import Millis, from_datetime
 from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.errors import SothebaisError, Unavailable
 
@@ -29,12 +29,8 @@ LOOK_AGAIN_S = 0.5
 PULSE_S = 1.0
 #: Lots handed to the engine in one round; the rest follows at once.
 DUE_LOTS_MAX = 500
-_PULSE = "bidding"
-#: One process measures an outage and gives the time back; the others wait and find nothing left to do.
-_PULSE_LOCK = 0x70756C7365
 
 LATENESS = Gauge("sothebais_clock_lateness_ms", "How late the last due lot was looked at")
-OUTAGES = Counter("sothebais_clock_outages_total", "Outages of bidding that were given back to running lots")
 
 _DUE = f"""
 select a.id, case a.status
@@ -44,12 +40,6 @@ select a.id, case a.status
 from {Auction.__tablename__} a
 where a.status in ('{Status.SCHEDULED}', '{Status.ACTIVE}', '{Status.CLOSING}') and not {hotpath.HELD}
 order by due limit {DUE_LOTS_MAX}
-"""  # noqa: S608
-_RUNNING = f"select id from {Auction.__tablename__} where status in ('{Status.ACTIVE}', '{Status.CLOSING}') order by id"  # noqa: S608
-_PULSE_READ = f"select at from {ServicePulse.__tablename__} where name = '{_PULSE}'"  # noqa: S608
-_PULSE_WRITE = f"""
-insert into {ServicePulse.__tablename__} (name, at) values ('{_PULSE}', $1)
-on conflict (name) do update set at = greatest(excluded.at, {ServicePulse.__tablename__}.at)
 """  # noqa: S608
 
 #: Moves campaigns and days that are due at the instant; the next due instant.
@@ -65,14 +55,12 @@ class AuctionClock:
         dsn: str,
         *,
         advance_campaigns: CampaignAdvance | None = None,
-        outage_extends_s: float = 5.0,
         name: str = "clock",
     ) -> None:
         self._engine = engine
         self._dsn = dsn
         self._name = name
         self._advance_campaigns = advance_campaigns
-        self._outage_extends_s = outage_extends_s
         self._wake = asyncio.Event()
         self._connection: Any = None
         self._pulsed_at = float("-inf")
@@ -99,13 +87,13 @@ class AuctionClock:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._dsn, name=self._name)
         now = from_datetime(await self._connection.fetchval("select clock_timestamp()"))
-        await self._pulse(now)
+        await self._pulse()
         next_day = await self._advance_campaigns(now) if self._advance_campaigns is not None else None
         rows = await self._connection.fetch(_DUE)
         due = [row["id"] for row in rows if from_datetime(row["due"]) <= now]
         if due:
             LATENESS.set(now - from_datetime(rows[0]["due"]))
-            await self._submit(due, None)
+            await self._submit(due)
             return 0.0
         upcoming = [from_datetime(row["due"]) for row in rows[:1]] + ([next_day] if next_day is not None else [])
         return min([LOOK_AGAIN_S, *((max(0, at - now) + 1) / 1000 for at in upcoming)])
@@ -114,27 +102,15 @@ class AuctionClock:
         """Let go of the connection."""
         self._drop()
 
-    async def _pulse(self, now: Millis) -> None:
-        """Note that bidding works; where it did not for too long, give the running lots that time back."""
+    async def _pulse(self) -> None:
+        """Note that bidding works, about once in ``PULSE_S``."""
         loop_time = asyncio.get_running_loop().time()
-        if loop_time - self._pulsed_at < PULSE_S or not self._engine.connected:
-            return
-        async with self._connection.transaction():
-            await self._connection.execute(f"select pg_advisory_xact_lock({_PULSE_LOCK})")
-            before = await self._connection.fetchval(_PULSE_READ)
-            since = now if before is None else from_datetime(before)
-            if now - since > self._outage_extends_s * 1000:
-                lots = [row["id"] for row in await self._connection.fetch(_RUNNING)]
-                if lots:
-                    OUTAGES.inc()
-                    log.warning("clock.outage_given_back", since=since, until=now, lots=len(lots))
-                # before the pulse is written: dying here gives the time back again rather than never
-                await self._submit(lots, (since, now))
-            await self._connection.execute(_PULSE_WRITE, to_datetime(now))
-        self._pulsed_at = loop_time
+        if loop_time - self._pulsed_at >= PULSE_S and self._engine.connected:
+            await self._engine.pulse()
+            self._pulsed_at = loop_time
 
-    async def _submit(self, lots: list[UUID], outage: tuple[Millis, Millis] | None) -> None:
-        steps = [self._engine.advance(AdvanceAuction(auction=lot, outage=outage)) for lot in lots]
+    async def _submit(self, lots: list[UUID]) -> None:
+        steps = [self._engine.advance(AdvanceAuction(auction=lot)) for lot in lots]
         results = await asyncio.gather(*steps, return_exceptions=True)
         for result in results:
             if isinstance(result, BaseException):

@@ -9,7 +9,7 @@ from sothebais.auctions.model import Bid, Bidder, Discreet, Override, Source
 from sothebais.instants import Millis
 
 
-class PlaceBid(Discreet, frozen=True, kw_only=True):
+class PlaceBid(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """A bid as it came in. ``received_at`` was stamped on arrival, before any queue, in database time.
 
     ``effective_at`` is ``received_at`` but for posts. The same ``idempotency_key`` of the same user with the same

@@ -9,19 +9,21 @@ import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
-from sothebais.auctions import hotpath
+from sothebais.auctions import hotpath, pulse
 from sothebais.auctions.answers import Answer, Result
 from sothebais.auctions.batch import Batch
 from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
-from sothebais.clock import Clock, DatabaseTime, SystemClock
+from sothebais.clock import Clock, DatabaseTime, Millis, SystemClock
 from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.errors import OutcomeUnknown, Overloaded, SothebaisError, Unavailable
 from sothebais.events.log import DOORBELL
+from sothebais.telemetry.tracing import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,8 @@ CLOCK_READING_S = 10.0
 #: Rings of the doorbell are at least so far apart; the relay looks by itself every 250 ms anyway.
 DOORBELL_S_MIN = 0.002
 RETRY_AFTER_S = 1
+#: An outage of bidding that is longer is given back to the running lots.
+OUTAGE_EXTENDS_S = 5.0
 
 BATCH_SIZE = Histogram("sothebais_engine_batch_bids", "Commands per commit", buckets=(1, 3, 10, 30, 100, 300, 1000))
 COMMIT_SECONDS = Histogram(
@@ -47,8 +51,12 @@ COMMIT_SECONDS = Histogram(
 WAITING = Gauge("sothebais_engine_waiting", "Commands waiting for the next batch")
 DECIDED = Counter("sothebais_engine_decided_total", "Bids decided", ["result"])
 FAILED = Counter("sothebais_engine_failed_batches_total", "Batches that were not committed")
+OUTAGES = Counter("sothebais_clock_outages_total", "Outages of bidding that were given back to running lots")
 CLOCK_OFFSET = Gauge("sothebais_engine_clock_offset_ms", "PostgreSQL's clock minus this machine's")
 CLOCK_ALARMS = Counter("sothebais_engine_clock_alarms_total", "Clock drift above the limit")
+
+
+_NEVER = (float("-inf"), float("-inf"))
 
 
 class Pending(NamedTuple):
@@ -61,6 +69,7 @@ class Pending(NamedTuple):
 class AuctionEngine:
     """Group commit of bids, operators' steps and the clock's.
 
+    Nothing is decided by the times a lot had before an outage of bidding: they are moved first (``pulse``).
     ``start`` before use, ``stop`` finishes what is in hand. Raises from ``submit``: Overloaded, Unavailable (nothing
     was kept), OutcomeUnknown (try again with the same idempotency key), NotFound, InvalidInput, IdempotencyConflict,
     Conflict and its kin. A refused bid is an Answer like an accepted one.
@@ -74,6 +83,7 @@ class AuctionEngine:
         bids_waiting_max: int = BIDS_WAITING_MAX,
         batch_bids_max: int = BATCH_BIDS_MAX,
         commit_timeout_s: float = COMMIT_TIMEOUT_S,
+        outage_extends_s: float = OUTAGE_EXTENDS_S,
         name: str = "engine",
     ) -> None:
         self._dsn = dsn
@@ -83,6 +93,11 @@ class AuctionEngine:
         self._bids_waiting_max = bids_waiting_max
         self._batch_bids_max = batch_bids_max
         self._commit_timeout_s = commit_timeout_s
+        self._outage_extends_ms = outage_extends_s * 1_000
+        #: When bidding was last known to work, by this machine's two clocks.
+        self._pulsed: tuple[float, float] = _NEVER
+        #: Who has the connection: one batch at a time, or a look at the pulse.
+        self._deciding = asyncio.Lock()
         self._waiting: deque[Pending] = deque()
         #: Who has no answer yet and until when they wait, in order; answered ones leave from the front.
         self._unanswered: deque[tuple[float, asyncio.Future[Answer | None]]] = deque()
@@ -138,7 +153,7 @@ class AuctionEngine:
         if self._stopping:
             raise Unavailable("The house is closing this service.", retry_after=RETRY_AFTER_S)
         if not self.connected:
-            raise Unavailable("The house cannot write at the moment. Nothing was kept.", retry_after=RETRY_AFTER_S)
+            raise _unwritable()
         if len(self._waiting) >= self._bids_waiting_max:
             raise Overloaded("Too many bids are waiting. Nothing was kept.", retry_after=RETRY_AFTER_S)
         loop = asyncio.get_running_loop()
@@ -186,11 +201,7 @@ class AuctionEngine:
                     delay = RECONNECT_DELAY_S
                 except CONNECTION_ERRORS as error:
                     log.warning("engine.reconnect_failed", error=str(error), again_in_s=delay)
-                    self._refuse_all(
-                        Unavailable(
-                            "The house cannot write at the moment. Nothing was kept.", retry_after=RETRY_AFTER_S
-                        )
-                    )
+                    self._refuse_all(_unwritable())
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, RECONNECT_DELAY_S_MAX)
                     continue
@@ -198,10 +209,72 @@ class AuctionEngine:
                 self._idle.set()
                 self._wake.clear()
                 await self._wake.wait()
-            batch = self._next_batch()
-            WAITING.set(len(self._waiting))
-            if batch:
-                await self._decide(batch)
+            async with self._deciding:
+                await self._decide_waiting()
+
+    async def _decide_waiting(self) -> None:
+        """One batch of what waits, by the times that hold after an outage."""
+        if self._waiting and self._pulse_is_old():
+            try:
+                await self._look_at_pulse()
+            except Exception as error:  # whatever it was, nobody may be judged by a time that has not been moved
+                log.warning("engine.outage_unknown", error=repr(error))
+                self._refuse_all(_unwritable())
+                return
+        batch = self._next_batch()
+        WAITING.set(len(self._waiting))
+        if batch:
+            await self._decide(batch)
+
+    async def pulse(self) -> None:
+        """Note that bidding works; where it did not for too long, give the running lots that time back first.
+
+        For the clock. Raises Unavailable or one of ``CONNECTION_ERRORS``.
+        """
+        async with self._deciding:
+            if not self.connected:
+                raise _unwritable()
+            await self._look_at_pulse(begin=True)
+
+    def _pulse_is_old(self) -> bool:
+        """Whether bidding may have been out since it was last known to work."""
+        at, monotonic = self._pulsed
+        # a machine that slept knows it by the wall clock only, one whose wall clock was set back by the other
+        age_ms = max(self._clock.now() - at, (self._clock.monotonic() - monotonic) * 1_000)
+        return age_ms > self._outage_extends_ms
+
+    async def _look_at_pulse(self, *, begin: bool = False) -> None:
+        """Give an outage back and note that bidding works. Where no pulse is kept yet, only ``begin`` makes one."""
+        connection = self._connection
+        try:
+            async with pulse.held(connection):
+                last, now = await pulse.read(connection)
+                if last is not None and now - last > self._outage_extends_ms:
+                    # before the pulse is written: dying here gives the time back again rather than never
+                    await self._give_back(await pulse.running_lots(connection), last, now)
+                if last is not None or begin:
+                    await pulse.write(connection, now)
+        except CONNECTION_ERRORS:
+            if self._connection is connection:
+                self._drop_connection()
+            raise
+        self._pulsed = float(self._clock.now()), self._clock.monotonic()
+
+    async def _give_back(self, lots: list[UUID], since: Millis, until: Millis) -> None:
+        if lots:
+            OUTAGES.inc()
+            log.warning("engine.outage_given_back", since=since, until=until, lots=len(lots))
+        loop = asyncio.get_running_loop()
+        for first in range(0, len(lots), self._batch_bids_max):
+            steps = [
+                Pending(AdvanceAuction(auction=lot, outage=(since, until)), loop.create_future())
+                for lot in lots[first : first + self._batch_bids_max]
+            ]
+            await self._decide(steps)
+            results = await asyncio.gather(*(step.future for step in steps), return_exceptions=True)
+            for step, result in zip(steps, results, strict=True):
+                if isinstance(result, BaseException):
+                    log.error("engine.outage_not_given_back", auction=str(step.command.auction), error=repr(result))
 
     def _next_batch(self) -> list[Pending]:
         """Everything that waits, up to the limit. A VOID_BID goes alone: it reads what the others would write."""
@@ -217,13 +290,13 @@ class AuctionEngine:
                     break
         return batch
 
-    async def _decide(self, pending: list[Pending]) -> None:
+    async def _decide(self, pending: list[Pending], *, again: bool = False) -> None:
         with COMMIT_SECONDS.time():
             try:
                 results, timing_changed = await self._commit([one.command for one in pending])
             except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
                 FAILED.inc()
-                await self._decide_singly(pending, error)
+                await self._decide_singly(pending, error, again=again)
                 return
             except CONNECTION_ERRORS as error:
                 FAILED.inc()
@@ -245,15 +318,21 @@ class AuctionEngine:
                 accepted += result.accepted
         DECIDED.labels("accepted").inc(accepted)
         DECIDED.labels("rejected").inc(bids - accepted)
+        if tracing.on:
+            _trace(pending, self.time.now())
         self._forget_answered()
         self._bell.set()
         if timing_changed:
             for listener in self._listeners:
                 listener()
 
-    async def _decide_singly(self, pending: list[Pending], error: Exception) -> None:
+    async def _decide_singly(self, pending: list[Pending], error: Exception, *, again: bool = False) -> None:
         """A row the database refused must not spoil the batch: each command gets a transaction of its own."""
         if len(pending) == 1:
+            if isinstance(error, asyncpg.UniqueViolationError) and not again:
+                # another process has just used the same idempotency key on another lot: now it can be read
+                await self._decide(pending, again=True)
+                return
             log.error("engine.command_refused_by_database", error=repr(error))
             _fail(
                 pending, Unavailable("The house could not write this bid. Nothing was kept.", retry_after=RETRY_AFTER_S)
@@ -287,6 +366,7 @@ class AuctionEngine:
             raise
         # an idle batcher must notice by itself: bids are refused without a connection, so none would wake it
         connection.add_termination_listener(lambda _: self._wake.set())
+        self._pulsed = _NEVER
         self._connection = connection
 
     def _drop_connection(self) -> None:
@@ -339,6 +419,19 @@ class AuctionEngine:
         CLOCK_OFFSET.set(self.time.offset_ms)
 
 
+def _trace(pending: list[Pending], now: int) -> None:
+    for one in pending:
+        command = one.command
+        if isinstance(command, PlaceBid) and command.correlation_id is not None:
+            tracing.part(
+                "bid.decide",
+                command.correlation_id,
+                since_ms=command.received_at,
+                until_ms=now,
+                attributes={"sothebais.auction": str(command.auction), "sothebais.batch_bids": len(pending)},
+            )
+
+
 def _goes_alone(command: Command) -> bool:
     return isinstance(command, OverrideAuction) and command.step.kind == "VOID_BID"
 
@@ -361,6 +454,10 @@ def _answer(future: "asyncio.Future[Answer | None]", result: Result) -> None:
 def _fail(pending: Any, error: SothebaisError) -> None:
     for one in pending:
         _answer(one.future, error)
+
+
+def _unwritable() -> Unavailable:
+    return Unavailable("The house cannot write at the moment. Nothing was kept.", retry_after=RETRY_AFTER_S)
 
 
 def _unknown() -> OutcomeUnknown:

@@ -3,7 +3,6 @@
 A *lot* is the pair of its terms, which never change once it has started, and its state.
 """
 
-from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
@@ -15,18 +14,20 @@ from msgspec.structs import replace
 from sothebais.instants import Millis
 
 
-class Discreet(msgspec.Struct):
-    """A value with secret fields, which nothing that prints it shows: no log, no traceback, no failed assertion."""
+class Discreet:
+    """For a struct with secret fields, which nothing that prints it shows: no log, no traceback, no failed assertion."""
 
+    __slots__ = ()
+    __struct_fields__: ClassVar[tuple[str, ...]]
     SECRET: ClassVar[frozenset[str]]
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
         return f"{type(self).__name__}({shown})"
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
         # msgspec has one of its own, with all fields
-        return ((name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.SECRET)
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in self.SECRET]
 
 
 class Format(StrEnum):
@@ -124,7 +125,7 @@ class TableIncrement(msgspec.Struct, frozen=True, tag="table", tag_field="kind")
 type Increment = FixedIncrement | PercentIncrement | TableIncrement
 
 
-class Terms(Discreet, frozen=True, kw_only=True):
+class Terms(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """What a lot promises its bidders. Amounts are in ``currency``; lengths in milliseconds.
 
     ``reserve`` is secret until met or PASSED; everything else is public.
@@ -180,7 +181,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     closed: tuple[Closed, ...] = ()
 
 
-class SealedBid(Discreet, frozen=True):
+class SealedBid(Discreet, msgspec.Struct, frozen=True):
     """A bidder's present bid in a sealed format; ``number`` is its place in the order of arrival."""
 
     SECRET = frozenset({"amount"})
@@ -191,7 +192,7 @@ class SealedBid(Discreet, frozen=True):
     number: int
 
 
-class Standing(Discreet, frozen=True, kw_only=True):
+class Standing(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """Who leads, at what price, and what is known only to the house.
 
     ``maximum`` is the leader's (``M`` in the rules), ``rival_maximum`` the best of all others (``S``). ``unopened``
@@ -233,7 +234,7 @@ class Bidder(msgspec.Struct, frozen=True):
     has_deposit: bool = False
 
 
-class Bid(Discreet, frozen=True, kw_only=True):
+class Bid(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """A bid as it reaches the rules, amounts already checked against the lot's currency.
 
     At least one of ``amount`` (visible) and ``max_amount`` (hidden) is given, and ``max_amount >= amount``.
@@ -265,7 +266,7 @@ class Raise(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
-class Decision(Discreet, frozen=True, kw_only=True):
+class Decision(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """What the rules made of a bid.
 
     Accepted: ``amount`` is the bid's visible amount (the house's offer for a pure proxy bid), ``raises`` what the

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.orm import aliased
 
 from sothebais import money
 from sothebais.auctions import views
@@ -15,7 +16,6 @@ from sothebais.auctions.model import SEALED, BidStatus, Closed, Reason, Source, 
 from sothebais.auctions.tables import Auction, Bid
 from sothebais.campaigns.model import CampaignStatus
 from sothebais.campaigns.tables import Campaign, CampaignDay
-from sothebais.catalog.tables import ArtItem
 from sothebais.clock import Millis, from_datetime, isoformat
 from sothebais.errors import NotFound
 from sothebais.events.log import Position
@@ -26,26 +26,27 @@ PAGE_MAX = 200
 LOG_PAGE = 1_000
 
 _xid = sa.cast(sa.cast(EventLog.xid, sa.Text), sa.BigInteger)
+_subject = sa.func.concat("auction:", sa.cast(Auction.id, sa.Text))
+_first = aliased(EventLog)
+#: A lot's title as its first event has it: a piece may have been renamed since. With ``FIRST_EVENT``.
+TITLE = _first.data["title"].astext.label("title")
+#: What to join the first event on.
+FIRST_EVENT = (_first, sa.and_(_first.subject == _subject, _first.n == 1))
 _ROW = (
     sa.select(
         Auction,
-        ArtItem.name.label("title"),
+        TITLE,
         CampaignDay.campaign_id,
         EventLog.epoch,
         _xid.label("xid"),
         EventLog.seq,
         sa.func.clock_timestamp().label("now"),
     )
-    .join(ArtItem, ArtItem.id == Auction.art_item_id)
+    .join(*FIRST_EVENT)
     .outerjoin(CampaignDay, CampaignDay.id == Auction.campaign_day_id)
     .outerjoin(Campaign, Campaign.id == CampaignDay.campaign_id)
     # the event at the lot's head; its position is the snapshot's
-    .join(
-        EventLog,
-        sa.and_(
-            EventLog.subject == sa.func.concat("auction:", sa.cast(Auction.id, sa.Text)), EventLog.n == Auction.log_n
-        ),
-    )
+    .join(EventLog, sa.and_(EventLog.subject == _subject, EventLog.n == Auction.log_n))
 )
 
 

@@ -58,7 +58,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def facts_of(row: Any, starts_at: Millis, hard_close_at: Millis) -> Facts:
-    """The facts of an auction row joined with its item and day."""
+    """The facts of an auction row joined with its first event and its day."""
     public = row.terms
     return Facts(
         id=row.id,

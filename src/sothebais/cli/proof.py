@@ -80,9 +80,9 @@ def verify(
         out.print(
             f"  {report.unknown_maxima} standing maxima are secret; at every place the prices prove enough of them."
         )
-    if is_file and signed_by is None:
+    if signed_by is None and is_file:
         out.print("  Nobody has signed this file, so nothing proves that the log ends here.")
-    elif is_file and public_key is None:
+    elif signed_by is not None and public_key is None:
         # the whole key: so it can be held against the house's own without another tool
         out.print(f"  signed with the key in the file, {signed_by.hex()}", highlight=False, soft_wrap=True)
         out.print(

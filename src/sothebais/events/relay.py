@@ -20,8 +20,10 @@ from sothebais.events import cursors
 from sothebais.events.log import DOORBELL, Position
 from sothebais.events.ports import Projector
 from sothebais.events.types import CHANNELS
+from sothebais.instants import Millis
 from sothebais.state import keys
 from sothebais.state.store import Publication, StateStore, Write
+from sothebais.telemetry.tracing import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -151,6 +153,8 @@ class Relay:
         now = self._clock.now()
         PUBLISHED.inc(len(events))
         LAG.observe(max(0, now - events[0].timestamp) / 1000)
+        if tracing.on:
+            _trace(events, now)
 
     def _own_position(self, position: Position) -> bytes:
         return msgspec.json.encode({"position": str(position), "at": self._clock.now()})
@@ -172,6 +176,18 @@ class Relay:
         now = self._clock.monotonic()
         self._stalled_since = self._stalled_since if self._stalled_since is not None else now
         STALLED.set(now - self._stalled_since)
+
+
+def _trace(events: Sequence[cursors.LoggedEvent], now: Millis) -> None:
+    for event in events:
+        if event.correlation_id is not None:
+            tracing.part(
+                "event.publish",
+                event.correlation_id,
+                since_ms=event.timestamp,
+                until_ms=now,
+                attributes={"sothebais.event": event.type, "sothebais.subject": event.subject},
+            )
 
 
 def _has_seen_less(mark: bytes, position: Position) -> bool:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from sothebais import ids, money
 from sothebais.api.auth import identity
+from sothebais.api.envelope import CORRELATION
 from sothebais.api.errors import problem
 from sothebais.api.limits import RateLimit
 from sothebais.api.parts import ApiParts
@@ -115,6 +116,7 @@ async def _command(request: Request, person: Identity, received_at: int) -> Plac
         effective_at=received_at,
         idempotency_key=key,
         request_hash=None if key is None else _request_hash(auction, body),
+        correlation_id=request.scope.get(CORRELATION),
     )
 
 

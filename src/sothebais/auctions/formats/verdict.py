@@ -8,7 +8,7 @@ import msgspec
 from sothebais.auctions.model import Discreet, Raise, Reason
 
 
-class Accepted(Discreet, frozen=True, kw_only=True):
+class Accepted(Discreet, msgspec.Struct, frozen=True, kw_only=True):
     """The bid stands. ``amount`` is None where the format keeps it secret."""
 
     SECRET = frozenset({"committed"})
