@@ -47,6 +47,7 @@ TABLE_MODULES = (
     "sothebais.notify.tables",
     "sothebais.social.tables",
     "sothebais.stream.tables",
+    "sothebais.api.tables",
 )
 SERVICES = tuple(source for source in Source if source not in (Source.SOCIAL, Source.CHAIN))
 HOUSE_KEY_FILE = Path("keys") / "house.key"
@@ -137,6 +138,7 @@ class House:
             key=self.key(),
             auctions=auctions,
             probes=probes,
+            store=store,
         )
 
     async def _probe_database(self) -> None:

@@ -58,6 +58,31 @@ class Settings(BaseSettings):
     session_absolute_s: Annotated[int, Field(ge=60)] = Field(
         default=30 * 86_400, description="A sign-in ends after so long whatever happens."
     )
+    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")] | None = Field(
+        default=None,
+        description="Where people find the house, such as https://auctions.example: what a wallet signs for, passkeys are "
+        "bound to and X returns to. Without it only this machine's own addresses can be signed in at.",
+    )
+    secrets_key: SecretStr | None = Field(
+        default=None,
+        description="AES-256 key (64 hex digits) that encrypts second factors at rest; else data/keys/secrets.key.",
+    )
+    ethereum_rpc_url: SecretStr | None = Field(
+        default=None, description="JSON-RPC of an Ethereum node; needed for signing in with contract wallets (ERC-1271)."
+    )
+    ethereum_chain_ids: tuple[int, ...] = Field(
+        default=(1,), description="Chain ids a wallet may sign in for; the first is the one ethereum_rpc_url speaks of."
+    )
+    x_client_id: str | None = Field(default=None, description="OAuth 2.0 client id at X; without it nobody signs in by X.")
+    x_client_secret: SecretStr | None = Field(
+        default=None, description="OAuth 2.0 client secret at X, for a confidential client."
+    )
+    x_authorize_url: str = Field(default="https://x.com/i/oauth2/authorize", description="Where X asks for consent.")
+    x_token_url: str = Field(default="https://api.x.com/2/oauth2/token", description="Where X gives tokens.")
+    x_users_url: str = Field(default="https://api.x.com/2/users/me", description="Where X says who somebody is.")
+    body_bytes_max: Annotated[int, Field(ge=1_024)] = Field(
+        default=262_144, description="The body of a request is at most so long; a longer one gets 413."
+    )
     bids_waiting_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=10_000, description="Bids that may wait for the next commit; more get 503."
     )
@@ -75,6 +100,12 @@ class Settings(BaseSettings):
     )
     bids_per_address_per_second: Annotated[float, Field(gt=0)] = Field(
         default=200.0, description="Bids from one network address a second, on average."
+    )
+    reads_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=200.0, description="Other requests that only read, by one person, API key or network address, a second."
+    )
+    writes_per_second: Annotated[float, Field(gt=0)] = Field(
+        default=20.0, description="Other requests that write, by one person, API key or network address, a second."
     )
     assets_url: str | None = Field(
         default=None,
@@ -101,7 +132,7 @@ class Settings(BaseSettings):
     )
     log_files_max: Annotated[int, Field(ge=1, le=100)] = Field(default=5, description="Rotated log files kept.")
 
-    @field_validator("database_url", "redis_url", "house_key", mode="before")
+    @field_validator("database_url", "redis_url", "house_key", "secrets_key", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """An empty variable says that the file's value does not count either."""

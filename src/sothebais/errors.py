@@ -87,6 +87,14 @@ class Forbidden(SothebaisError):
     title = "Not allowed"
 
 
+class TooLarge(SothebaisError):
+    """A body longer than is taken at its address; ``fields`` has ``bytes_max``."""
+
+    status = 413
+    code = "TOO_LARGE"
+    title = "The body is too long"
+
+
 class RateLimited(SothebaisError):
     """Too many requests; ``fields`` has ``retry_after`` in seconds."""
 

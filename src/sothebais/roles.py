@@ -22,7 +22,7 @@ from sothebais.telemetry.tracing import tracing
 
 log = structlog.get_logger(__name__)
 
-AUCTION_ENGINE, EVENT_HANDLER = "auction-engine", "event-handler"
+AUCTION_ENGINE, ADMIN_FRONTEND, EVENT_HANDLER = "auction-engine", "admin-frontend", "event-handler"
 #: A process whose parent has died stops within so long.
 ORPHAN_LOOK_S = 0.5
 #: Requests under way have so long to finish when the process is asked to stop.
@@ -50,7 +50,7 @@ def run(role: str, settings: Settings, *, port: int | None = None, parent: int |
         files_max=settings.log_files_max,
     )
     tracing.configure(role, settings.otlp_endpoint, ratio=settings.trace_ratio)
-    main = {AUCTION_ENGINE: _auction_engine, EVENT_HANDLER: _event_handler}[role]
+    main = {AUCTION_ENGINE: _auction_engine, ADMIN_FRONTEND: _admin_frontend, EVENT_HANDLER: _event_handler}[role]
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(settings, port, parent))
@@ -88,6 +88,21 @@ async def _auction_engine(settings: Settings, port: int | None, parent: int | No
         finally:
             await engine.stop()
             await clock.close()
+            await store.close()
+
+
+async def _admin_frontend(settings: Settings, port: int | None, parent: int | None) -> None:
+    """Pages and every API. Its engine is for the operators' steps; the clock is auction-engine's."""
+    listener = bind(settings.host, port or settings.port)
+    async with open_house(settings, name=ADMIN_FRONTEND) as house:
+        store = house.store()
+        engine = house.auction_engine(ADMIN_FRONTEND)
+        await engine.start()
+        app = create_app(house.api_parts(engine, store))
+        try:
+            await _serve(app, listener, parent, background=[])
+        finally:
+            await engine.stop()
             await store.close()
 
 

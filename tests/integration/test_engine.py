@@ -132,6 +132,29 @@ async def test_a_key_with_another_body_is_refused_and_changes_nothing(house: Hou
     assert (await row_of(house, other))["log_n"] == 2
 
 
+async def test_a_key_that_two_processes_use_at_once_on_two_lots_is_one_bid_and_one_conflict(
+    house: House, engine: AuctionEngine, connection: Any
+) -> None:
+    first, second, ana = await an_open_lot(house, engine), await an_open_lot(house, engine), await a_user(house)
+    async with running_engine(house, "second") as other:
+        # both have looked for the key before either can write it
+        await connection.execute("begin; lock table bids in share mode")
+        tasks = submitted(engine, a_bid(engine, first, ana, "1.5", key="k"))
+        tasks += submitted(other, a_bid(other, second, ana, "1.5", key="k"))
+
+        async def both_wait() -> bool:
+            waiting = "select count(*) from pg_locks where relation = 'bids'::regclass and not granted"
+            return bool(await connection.fetchval(waiting) == 2)
+
+        await eventually(both_wait, "both engines wait to write")
+        await connection.execute("rollback")
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sorted(type(result).__name__ for result in results) == ["Answer", "IdempotencyConflict"]
+    assert await bids_kept(house) == 1
+    for lot in (first, second):
+        await verified(house, lot)
+
+
 async def test_keys_are_each_user_s_own(house: House, engine: AuctionEngine) -> None:
     lot, ana, bo = await an_open_lot(house, engine), await a_user(house), await a_user(house)
     answers = [await bid(engine, lot, user, amount, key="k") for user, amount in ((ana, "1"), (bo, "2"))]
@@ -525,6 +548,92 @@ async def test_a_short_gap_is_no_outage(house: House, now: HouseTime, engine: Au
         await clock.tick()
         await clock.close()
     assert (await row_of(house, lot))["ends_at"] == before
+
+
+async def pulsed(house: House, engine: AuctionEngine) -> None:
+    """A clock's sign of life."""
+    clock = house.auction_clock(engine)
+    await clock.tick()
+    await clock.close()
+
+
+@contextlib.asynccontextmanager
+async def after_an_outage(
+    house: House, now: HouseTime, engine: AuctionEngine, cause: str
+) -> AsyncIterator[AuctionEngine]:
+    """Nobody could bid for twenty seconds; the engine that is there afterwards. No clock has run yet."""
+    if cause == "died":
+        await engine.stop()
+    await now.on(20_000)
+    async with contextlib.AsyncExitStack() as stack:
+        if cause == "died":
+            engine = await stack.enter_async_context(running_engine(house, "restarted"))
+        yield engine
+
+
+@pytest.mark.parametrize("cause", ["died", "slept"])
+async def test_the_first_bid_after_an_outage_is_judged_by_the_end_it_has_moved_though_no_clock_has_run(
+    house: House, now: HouseTime, engine: AuctionEngine, cause: str
+) -> None:
+    lot, ana, end = await a_timed_lot(house, engine), await a_user(house), now.now() + LENGTH
+    await pulsed(house, engine)
+    async with after_an_outage(house, now, engine, cause) as again:
+        answer = await again.place(bid_of(lot, ana, D(10), at=now.now()))
+        assert (answer.accepted, answer.data["ends_at"]) == (True, end + 20_000)
+        await pulsed(house, again)  # it is given back once
+    row = await row_of(house, lot)
+    assert (row["status"], from_datetime(row["ends_at"])) == ("ACTIVE", end + 20_000)
+    kinds = [event["type"] for event in await events_of(house, lot)]
+    assert kinds[-2:] == ["auction:timer:updated", "auction:bid:accepted"]
+    await verified(house, lot)
+
+
+@pytest.mark.parametrize("cause", ["died", "slept"])
+async def test_a_lot_whose_grace_ran_out_in_an_outage_is_not_ended_by_the_first_who_looks(
+    house: House, now: HouseTime, engine: AuctionEngine, cause: str
+) -> None:
+    lot, ana = await a_timed_lot(house, engine), await a_user(house)
+    await now.on(LENGTH - 500)
+    await pulsed(house, engine)
+    for by in (500, 1):
+        await now.on(by)
+        await advance(engine, lot)
+    assert (await row_of(house, lot))["closing_at"] is not None
+    async with after_an_outage(house, now, engine, cause) as again:
+        await step(again, lot, "PAUSE", actor=ana)
+        await step(again, lot, "RESUME", actor=ana)
+        assert (await again.place(bid_of(lot, ana, D(10), at=now.now()))).accepted
+    assert await status_of(house, lot) == "ACTIVE"
+    await verified(house, lot)
+
+
+async def test_an_idle_process_finds_that_bidding_worked_elsewhere_and_gives_nothing_back(
+    house: House, now: HouseTime, engine: AuctionEngine
+) -> None:
+    lot, ana, end = await a_timed_lot(house, engine), await a_user(house), now.now() + LENGTH
+    async with running_engine(house, "idle") as idle:
+        await pulsed(house, idle)
+        for _ in range(3):
+            await now.on(3_000)
+            await pulsed(house, engine)
+        assert (await idle.place(bid_of(lot, ana, D(10), at=now.now()))).data["ends_at"] == end
+
+
+@pytest.mark.fault
+async def test_no_bid_is_decided_while_nobody_can_say_whether_there_was_an_outage(
+    house: House, engine: AuctionEngine, connection: Any
+) -> None:
+    lot, ana = await an_open_lot(house, engine), await a_user(house)
+    house.settings = house.settings.model_copy(update={"commit_timeout_s": 0.4})
+    async with running_engine(house, "restarted") as restarted:
+        await connection.execute("begin; lock table service_pulses in access exclusive mode")
+        with pytest.raises(Unavailable):
+            await bid(restarted, lot, ana, "1.5", key="k")
+        await eventually(disconnected(restarted), "the engine gives its connection up")
+        assert await bids_kept(house) == 0
+        await connection.execute("rollback")
+        await eventually(connected(restarted), "the engine comes back")
+        assert (await bid(restarted, lot, ana, "1.5", key="k")).accepted
 
 
 # Lots that may not open

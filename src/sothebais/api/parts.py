@@ -13,6 +13,7 @@ from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.receipts import HouseKey
 from sothebais.clock import Clock
 from sothebais.config import Settings
+from sothebais.state.store import StateStore
 from sothebais.users.service import Identity, SessionService
 
 #: Name of a dependency to a probe that raises when it does not answer.
@@ -60,6 +61,7 @@ class ApiParts:
     key: HouseKey
     auctions: AuctionEngine | None = None
     probes: Probes = field(default_factory=dict)
+    store: StateStore | None = None
 
     IDENTITIES_MAX = 50_000
     #: A revoked session is refused after so long at the latest, in every process.

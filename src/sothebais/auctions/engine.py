@@ -41,6 +41,7 @@ DOORBELL_S_MIN = 0.002
 RETRY_AFTER_S = 1
 #: An outage of bidding that is longer is given back to the running lots.
 OUTAGE_EXTENDS_S = 5.0
+_NEVER = (float("-inf"), float("-inf"))
 
 BATCH_SIZE = Histogram("sothebais_engine_batch_bids", "Commands per commit", buckets=(1, 3, 10, 30, 100, 300, 1000))
 COMMIT_SECONDS = Histogram(
@@ -54,9 +55,6 @@ FAILED = Counter("sothebais_engine_failed_batches_total", "Batches that were not
 OUTAGES = Counter("sothebais_clock_outages_total", "Outages of bidding that were given back to running lots")
 CLOCK_OFFSET = Gauge("sothebais_engine_clock_offset_ms", "PostgreSQL's clock minus this machine's")
 CLOCK_ALARMS = Counter("sothebais_engine_clock_alarms_total", "Clock drift above the limit")
-
-
-_NEVER = (float("-inf"), float("-inf"))
 
 
 class Pending(NamedTuple):
@@ -218,7 +216,10 @@ class AuctionEngine:
             try:
                 await self._look_at_pulse()
             except Exception as error:  # whatever it was, nobody may be judged by a time that has not been moved
-                log.warning("engine.outage_unknown", error=repr(error))
+                if isinstance(error, CONNECTION_ERRORS):
+                    log.warning("engine.pulse_unread", error=repr(error))
+                else:
+                    log.exception("engine.pulse_crashed")
                 self._refuse_all(_unwritable())
                 return
         batch = self._next_batch()
@@ -248,6 +249,7 @@ class AuctionEngine:
         connection = self._connection
         try:
             async with pulse.held(connection):
+                looked = float(self._clock.now()), self._clock.monotonic()
                 last, now = await pulse.read(connection)
                 if last is not None and now - last > self._outage_extends_ms:
                     # before the pulse is written: dying here gives the time back again rather than never
@@ -258,7 +260,7 @@ class AuctionEngine:
             if self._connection is connection:
                 self._drop_connection()
             raise
-        self._pulsed = float(self._clock.now()), self._clock.monotonic()
+        self._pulsed = looked
 
     async def _give_back(self, lots: list[UUID], since: Millis, until: Millis) -> None:
         if lots:

@@ -18,6 +18,7 @@ class RoleName(StrEnum):
     """The roles that exist."""
 
     AUCTION_ENGINE = roles.AUCTION_ENGINE
+    ADMIN_FRONTEND = roles.ADMIN_FRONTEND
     EVENT_HANDLER = roles.EVENT_HANDLER
 
 

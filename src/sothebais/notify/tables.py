@@ -53,12 +53,23 @@ class WebhookFormat(StrEnum):
 
 
 class Notification(Base):
-    """One person told one thing on one channel, once however often its event is read."""
+    """One person told one thing on one channel, once however often its event is read.
+
+    It comes from an event, or reminds of a lot or a campaign day. ``expires_at``: told later, it is of no use.
+    """
 
     __tablename__ = "notifications"
     __table_args__ = (
         sa.UniqueConstraint("user_id", "event_id", "kind", "channel"),
+        sa.UniqueConstraint("user_id", "reminds_of", "kind", "channel"),
         sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),
+        sa.Index(
+            "ix_notifications_feed",
+            "user_id",
+            "id",
+            postgresql_where=sa.text("channel = 'IN_APP' and status = 'SENT'"),
+        ),
+        sa.CheckConstraint("num_nonnulls(event_id, reminds_of) = 1", name="has_one_cause"),
         sa.Index(
             "ix_notifications_due",
             "next_attempt_at",
@@ -71,7 +82,8 @@ class Notification(Base):
 
     id: Mapped[Id]
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
-    event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("event_logs.id"))
+    event_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("event_logs.id"))
+    reminds_of: Mapped[UUID | None]
     kind: Mapped[NotificationKind] = mapped_column(checked_enum(NotificationKind))
     channel: Mapped[NotificationChannel] = mapped_column(checked_enum(NotificationChannel))
     auction_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("auctions.id", ondelete="CASCADE"), index=True)
@@ -81,10 +93,26 @@ class Notification(Base):
     status: Mapped[DeliveryStatus] = mapped_column(checked_enum(DeliveryStatus), server_default=DeliveryStatus.PENDING)
     attempts: Mapped[int] = mapped_column(server_default="0")
     next_attempt_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]
     error: Mapped[str | None]
     created_at: Mapped[Created]
+
+
+class Broadcast(Base):
+    """News for everybody who follows something, told a few hundred people at a time."""
+
+    __tablename__ = "broadcasts"
+    __table_args__ = (
+        sa.Index("ix_broadcasts_waiting", "created_at", postgresql_where=sa.text("done_at is null")),
+    )
+
+    event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("event_logs.id"), primary_key=True)
+    #: The last person who was told.
+    after_user_id: Mapped[UUID | None]
+    created_at: Mapped[Created]
+    done_at: Mapped[datetime | None]
 
 
 class Follow(Base):
@@ -131,13 +159,20 @@ class PushSubscription(Base):
 
 
 class Webhook(Base):
-    """An address that is told of events. ``secret`` signs each delivery; an empty ``event_types`` means all."""
+    """An address that is told of events. ``secret`` signs each delivery; an empty ``event_types`` means all.
+
+    After a rotation the former secret signs too, until ``previous_secret_until``. ``failures`` counts deliveries given up
+    since the last that arrived.
+    """
 
     __tablename__ = "webhooks"
     __table_args__ = (
         sa.UniqueConstraint("user_id", "url"),
         sa.CheckConstraint("url ~ '^https?://'", name="url_http"),
         sa.CheckConstraint("octet_length(secret) between 24 and 64", name="secret_length"),
+        sa.CheckConstraint(
+            "(previous_secret is null) = (previous_secret_until is null)", name="previous_secret_has_an_end"
+        ),
         sa.CheckConstraint("failures >= 0", name="failures_not_negative"),
     )
 
@@ -147,6 +182,8 @@ class Webhook(Base):
     url: Mapped[str]
     format: Mapped[WebhookFormat] = mapped_column(checked_enum(WebhookFormat), server_default=WebhookFormat.STANDARD)
     secret: Mapped[bytes]
+    previous_secret: Mapped[bytes | None]
+    previous_secret_until: Mapped[datetime | None]
     event_types: Mapped[list[Any]] = mapped_column(server_default="[]")
     failures: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[Created]
@@ -159,6 +196,7 @@ class WebhookDelivery(Base):
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         sa.UniqueConstraint("webhook_id", "event_id"),
+        sa.Index("ix_webhook_deliveries_webhook_id_id", "webhook_id", "id"),
         sa.Index(
             "ix_webhook_deliveries_due",
             "next_attempt_at",

@@ -376,14 +376,19 @@ class RateLimitState(State):
 
 
 class SessionState(State):
-    """A sign-in as the table has it. The key expires with the session; revoking one deletes it."""
+    """A sign-in as the table has it, kept for seconds. Revoking one writes ``revoked`` with a higher ``n``, so that a
+    slow reader of the table cannot bring it back."""
 
     id: Id
     user: Id
+    name: ShortText
     role: Role
     method: ShortText
     token_hash: Sha256
+    signed_in_at: Millis
     expires_at: Millis
+    revoked: bool = False
+    n: Count = 0
 
 
 class CacheEntry(State):

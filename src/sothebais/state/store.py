@@ -41,6 +41,28 @@ return 1
 """
 
 
+#: KEYS[1], ARGV: milliseconds a token takes to come back, tokens at most, tokens wanted. Gives the tokens taken and,
+#: for none, the milliseconds until the next. ``resets_at`` is when all are back: everything else follows from it.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local each, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full = now
+local stored = redis.call('GET', KEYS[1])
+if stored then
+  local at = tonumber(string.match(stored, '"resets_at":(%d+)'))
+  if at and at > full then full = math.min(at, now + math.ceil(each * most)) end
+end
+local left = math.floor(most - (full - now) / each + 0.001)
+if left < 1 then return {0, math.ceil(full - now - each * (most - 1))} end
+local taken = math.min(left, tonumber(ARGV[3]))
+full = math.ceil(full + taken * each)
+local state = string.format('{"limit":%d,"remaining":%d,"resets_at":%.0f}', most, left - taken, full)
+redis.call('SET', KEYS[1], state, 'PX', math.max(1, full - now))
+return {taken, 0}
+"""
+
+
 class Write(msgspec.Struct, frozen=True):
     """One state to be written; ``seconds`` to live, 0 while its subject goes on."""
 
@@ -71,6 +93,7 @@ class StateStore:
         )
         self._write = self._redis.register_script(_WRITE)
         self._move = self._redis.register_script(_MOVE)
+        self._take = self._redis.register_script(_TAKE)
 
     async def close(self) -> None:
         """Let go of all connections."""
@@ -148,6 +171,11 @@ class StateStore:
             return [key.decode() async for key in self._redis.scan_iter(match=pattern, count=READ_BATCH)]
         except (RedisError, OSError, TimeoutError) as error:
             raise _unavailable(error) from error
+
+    async def take(self, key: str, *, per_second: float, burst: int, wanted: int) -> tuple[int, float]:
+        """Take up to ``wanted`` tokens of a bucket that all processes share: how many, and seconds to wait for none."""
+        taken, wait_ms = await self._try(self._take(keys=[key], args=[1_000 / per_second, burst, wanted]))
+        return int(taken), int(wait_ms) / 1_000
 
     def subscription(self) -> Any:
         """A pub/sub of redis-py; the caller closes it."""

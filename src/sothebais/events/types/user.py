@@ -13,6 +13,7 @@ type Preference = Literal[
     "bid_confirmations",
     "outbid_alerts",
     "auction_reminders",
+    "by_email",
     "theme",
     "time_zone",
     "locale",
