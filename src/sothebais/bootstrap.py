@@ -5,21 +5,28 @@ import contextlib
 import gc
 import importlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import sqlalchemy as sa
+from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sothebais.api.live.hub import Hub
 from sothebais.api.parts import ApiParts
 from sothebais.auctions.campaign_port import CampaignLots
 from sothebais.auctions.clock import AuctionClock
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.projection import AuctionProjector
 from sothebais.auctions.receipts import KEY_BYTES, HouseKey
+from sothebais.auctions.settlement import Settlements, policy_of
+from sothebais.auctions.settlement_work import SettlementClock
+from sothebais.auctions.settlement_work import consumer as settlement_consumer
 from sothebais.campaigns import service as campaigns
 from sothebais.campaigns.projection import CampaignProjector
 from sothebais.clock import Millis, SystemClock
@@ -33,7 +40,14 @@ from sothebais.events import log
 from sothebais.events.ports import Projector
 from sothebais.events.relay import Relay
 from sothebais.events.types.base import Source
+from sothebais.notify.desk import NotifyDesk
+from sothebais.notify.push import KEY_BYTES as VAPID_KEY_BYTES
+from sothebais.notify.push import VapidKey
+from sothebais.notify.push import new_key as new_vapid_key
 from sothebais.state.store import StateStore
+from sothebais.users.people import People
+from sothebais.users.secret_box import KEY_BYTES as SECRETS_KEY_BYTES
+from sothebais.users.secret_box import SecretBox
 from sothebais.users.service import SessionService
 
 #: Every module with tables; importing it registers them.
@@ -51,6 +65,8 @@ TABLE_MODULES = (
 )
 SERVICES = tuple(source for source in Source if source not in (Source.SOCIAL, Source.CHAIN))
 HOUSE_KEY_FILE = Path("keys") / "house.key"
+VAPID_KEY_FILE = Path("keys") / "vapid.key"
+SECRETS_KEY_FILE = Path("keys") / "secrets.key"
 DATA_FOLDERS = (
     *(f"assets/stream/{name}" for name in ("backgrounds", "overlays", "nfts")),
     *(f"assets/character/{name}" for name in ("expressions", "backgrounds", "props")),
@@ -123,23 +139,54 @@ class House:
 
         return AuctionClock(engine, self.database_url, advance_campaigns=advance)
 
+    def settlements(self) -> Settlements:
+        """The steps of settlements."""
+        return Settlements(self.engine, policy_of(self.settings))
+
+    def settlement_work(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What the event-handler runs for settlements: the consumer of won lots, and their clock."""
+        settlements = self.settlements()
+        consumer = settlement_consumer(self.database_url, settlements, self.clock)
+        return [consumer.run, SettlementClock(settlements, self.clock).run]
+
+    def notify_desk(self) -> NotifyDesk:
+        """Notifications and webhooks; ``work`` is what the event-handler runs of them."""
+        vapid = VapidKey(_load_key(self.settings, "vapid_key", VAPID_KEY_FILE, VAPID_KEY_BYTES, new_vapid_key))
+        box = load_secret_box(self.settings)
+        return NotifyDesk(self.settings, self.clock, self.database_url, key=self.key(), vapid=vapid, box=box)
+
+    def people(self, store: StateStore | None = None) -> People:
+        """Signing in and being somebody; with ``store`` sessions are cached in Redis."""
+        sessions = SessionService(
+            self.engine,
+            idle_s=self.settings.session_idle_s,
+            absolute_s=self.settings.session_absolute_s,
+            store=store,
+            clock=self.clock,
+        )
+        return People(self.settings, self.clock, self.engine, sessions, load_secret_box(self.settings))
+
     def api_parts(self, auctions: AuctionEngine | None, store: StateStore) -> ApiParts:
         """What the HTTP API needs."""
         probes: dict[str, Callable[[], Awaitable[None]]] = {"postgresql": self._probe_database, "redis": store.ping}
         if auctions is not None:
             probes["engine"] = _probe_engine(auctions)
-        return ApiParts(
+        people = self.people(store)
+        parts = ApiParts(
             settings=self.settings,
             clock=self.clock,
             database=self.engine,
-            sessions=SessionService(
-                self.engine, idle_s=self.settings.session_idle_s, absolute_s=self.settings.session_absolute_s
-            ),
+            sessions=people.sessions,
             key=self.key(),
+            people=people,
             auctions=auctions,
             probes=probes,
             store=store,
+            lot_scheduler=self.lot_scheduler,
+            notify=self.notify_desk(),
         )
+        parts.live = Hub(parts, self.database_url, store)
+        return parts
 
     async def _probe_database(self) -> None:
         async with self.engine.connect() as connection:
@@ -199,33 +246,44 @@ def make_data_folders(data_dir: Path) -> None:
 
 def load_house_key(settings: Settings) -> HouseKey:
     """The signing key; made with 0600 in ``data/keys`` when there is none. Raises ConfigurationError for a bad one."""
-    if settings.house_key is not None:
-        return _house_key(settings.house_key.get_secret_value(), "SOTHEBAIS_HOUSE_KEY")
-    path = settings.data_dir / HOUSE_KEY_FILE
+    return HouseKey(_load_key(settings, "house_key", HOUSE_KEY_FILE, KEY_BYTES, lambda: HouseKey.generate()[1]))
+
+
+def load_secret_box(settings: Settings) -> SecretBox:
+    """What encrypts second factors at rest; its key as ``load_house_key`` finds or makes the signing key."""
+    make = partial(os.urandom, SECRETS_KEY_BYTES)
+    return SecretBox(_load_key(settings, "secrets_key", SECRETS_KEY_FILE, SECRETS_KEY_BYTES, make))
+
+
+def _load_key(settings: Settings, name: str, file_name: Path, length: int, make: Callable[[], bytes]) -> bytes:
+    """The key of a setting, else of its file, which is made with 0600 where there is none."""
+    given: SecretStr | None = getattr(settings, name)
+    if given is not None:
+        return _key_bytes(given.get_secret_value(), f"SOTHEBAIS_{name.upper()}", length)
+    path = settings.data_dir / file_name
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _, private = HouseKey.generate()
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(private.hex())
+            file.write(make().hex())
             file.flush()
             os.fsync(file.fileno())
         # linking fails where another process was first; then its key is the house's
         with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
         temporary.unlink()
-    return _house_key(path.read_text().strip(), str(HOUSE_KEY_FILE))
+    return _key_bytes(path.read_text().strip(), str(file_name), length)
 
 
-def _house_key(text: str, name: str) -> HouseKey:
+def _key_bytes(text: str, name: str, length: int) -> bytes:
     try:
-        private = bytes.fromhex(text)
+        key = bytes.fromhex(text)
     except ValueError:
-        private = b""
-    if len(private) != KEY_BYTES:
-        raise ConfigurationError(f"{name} must be {KEY_BYTES * 2} hex digits.")
-    return HouseKey(private)
+        key = b""
+    if len(key) != length:
+        raise ConfigurationError(f"{name} must be {length * 2} hex digits.")
+    return key
 
 
 def settle_memory() -> None:

@@ -4,6 +4,7 @@ Secrets come from the environment or from files, never from ``sothebais.toml``, 
 """
 
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from sothebais.errors import ConfigurationError
+from sothebais import money
+from sothebais.errors import ConfigurationError, InvalidAmount
 
 CONFIG_FILE = "sothebais.toml"
 _PREFIX = "SOTHEBAIS_"
@@ -47,7 +49,47 @@ class Settings(BaseSettings):
         default=8010, description="Port of auction-engine when it runs alone."
     )
     events_port: Annotated[int, Field(ge=1, le=65535)] = Field(
-        default=8020, description="Port of event-handler's health and metrics."
+        default=8021, description="Port of event-handler's health and metrics."
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/\s]+$",
+        description="Where people reach the pages, https://auctions.example; live connections of other sites are refused.",
+    )
+    live_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8020, description="Port of the live gateway; each further one of event-handler's takes the next."
+    )
+    live_gateways: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=1, description="Live gateways that event-handler starts; 0 where they run apart or not at all."
+    )
+    live_url: str | None = Field(
+        default=None,
+        pattern=r"^wss?://[^\s]+$",
+        description="Where pages find the live feed, wss://live.example/api/v1/live; else this machine's gateway.",
+    )
+    live_trusted_proxies: tuple[str, ...] = Field(
+        default=(), description='Proxies whose X-Forwarded-For the live gateway believes, such as ["10.0.0.0/8"].'
+    )
+    live_connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=20_000, description="Live connections one process takes; more are refused."
+    )
+    live_connections_per_address_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=200, description="Live connections one network address may have with one process."
+    )
+    live_topics_max: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        default=50, description="Topics one live connection may follow."
+    )
+    live_messages_per_second: Annotated[float, Field(gt=0, le=1_000)] = Field(
+        default=5.0, description="Messages a live client may send a second, on average; more end its connection."
+    )
+    live_message_bytes_max: Annotated[int, Field(ge=512, le=65_536)] = Field(
+        default=8_192, description="Length of a live client's message at most; a longer one ends its connection."
+    )
+    live_buffer_bytes_max: Annotated[int, Field(ge=16_384, le=64_000_000)] = Field(
+        default=1_000_000, description="What may wait for a live client that reads slowly; more ends its connection."
+    )
+    event_streams_max: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=200, description="Server-sent event streams one process serves at once."
     )
     sandbox: bool = Field(
         default=False, description="Allow sign-in by handle without proof. For demos, rehearsals and tests only."
@@ -68,12 +110,15 @@ class Settings(BaseSettings):
         description="AES-256 key (64 hex digits) that encrypts second factors at rest; else data/keys/secrets.key.",
     )
     ethereum_rpc_url: SecretStr | None = Field(
-        default=None, description="JSON-RPC of an Ethereum node; needed for signing in with contract wallets (ERC-1271)."
+        default=None,
+        description="JSON-RPC of an Ethereum node; needed for signing in with contract wallets (ERC-1271).",
     )
     ethereum_chain_ids: tuple[int, ...] = Field(
         default=(1,), description="Chain ids a wallet may sign in for; the first is the one ethereum_rpc_url speaks of."
     )
-    x_client_id: str | None = Field(default=None, description="OAuth 2.0 client id at X; without it nobody signs in by X.")
+    x_client_id: str | None = Field(
+        default=None, description="OAuth 2.0 client id at X; without it nobody signs in by X."
+    )
     x_client_secret: SecretStr | None = Field(
         default=None, description="OAuth 2.0 client secret at X, for a confidential client."
     )
@@ -124,6 +169,48 @@ class Settings(BaseSettings):
     trace_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
         default=1.0, description="The share of requests that is traced."
     )
+    invoice_after_s: Annotated[int, Field(ge=0, le=604_800)] = Field(
+        default=300, description="A sold lot is invoiced by itself so long after its end; until then it can be re-opened."
+    )
+    payment_due_s: Annotated[int, Field(ge=60, le=31_622_400)] = Field(
+        default=7 * 86_400, description="An invoice is to be paid within so long, where the campaign says nothing else."
+    )
+    offer_lasts_s: Annotated[int, Field(ge=60, le=31_622_400)] = Field(
+        default=2 * 86_400, description="A runner-up has so long to accept a lot whose winner did not pay."
+    )
+    approval_amounts: dict[str, Decimal] = Field(
+        default={},
+        description='Totals above these, by currency, are marked as paid or delivered by two of the staff: {"ETH": "10"}.',
+    )
+    invoice_issuer: Annotated[str, Field(min_length=1, max_length=1_000)] = Field(
+        default="SothebAIs", description="Who issues the invoices: name and address, lines separated by \\n."
+    )
+    payment_instructions: dict[str, str] = Field(
+        default={}, description='How invoices are paid, by currency: {"EUR": "IBAN DE…", "ETH": "0x…"}.'
+    )
+    chat_lines_per_minute: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=20.0, description="Lines one person may write in the rooms a minute, on average."
+    )
+    chat_slow_s: Annotated[int, Field(ge=0, le=3600)] = Field(
+        default=0, description="Slow mode of rooms where staff set nothing else: a line in so many seconds; 0 is off."
+    )
+    chat_words_file: Path | None = Field(
+        default=None, description="Words refused in the rooms, one a line, `word*` for a beginning; else a short list."
+    )
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server, smtp://user:password@host:587 or smtps://…; without it no e-mail is sent.",
+    )
+    smtp_from: Annotated[str, Field(pattern=r"^[^@\r\n]*[^@\s<]@[^@\s>]+>?$", max_length=200)] = Field(
+        default="SothebAIs <house@localhost>", description="Sender of e-mail, and whom push services may write to."
+    )
+    vapid_key: SecretStr | None = Field(
+        default=None,
+        description="P-256 private key (64 hex digits) that signs web push; else data/keys/vapid.key. The same on every machine.",
+    )
+    private_receivers: bool = Field(
+        default=False, description="Allow webhooks and web push to private addresses, and webhooks without TLS."
+    )
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least level that is logged."
     )
@@ -132,7 +219,20 @@ class Settings(BaseSettings):
     )
     log_files_max: Annotated[int, Field(ge=1, le=100)] = Field(default=5, description="Rotated log files kept.")
 
-    @field_validator("database_url", "redis_url", "house_key", "secrets_key", mode="before")
+    @field_validator("approval_amounts", "payment_instructions")
+    @classmethod
+    def _by_currency(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Named currencies the house knows, and nothing that could not be an amount."""
+        for currency, given in value.items():
+            try:
+                money.currency_decimals(currency)
+                if isinstance(given, Decimal):
+                    money.checked(given, money.DECIMALS_MAX, name=currency)
+            except InvalidAmount as error:
+                raise ValueError(error.message) from error
+        return value
+
+    @field_validator("database_url", "redis_url", "house_key", "secrets_key", "smtp_url", "vapid_key", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """An empty variable says that the file's value does not count either."""

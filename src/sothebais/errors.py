@@ -79,6 +79,13 @@ class Unauthenticated(SothebaisError):
     title = "Sign in first"
 
 
+class ProofRefused(Unauthenticated):
+    """What should prove who somebody is does not: a signature, a code, a nonce that was used. Nobody was signed in."""
+
+    code = "PROOF_REFUSED"
+    title = "This proves nothing"
+
+
 class Forbidden(SothebaisError):
     """Signed in, but not allowed to do this."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
@@ -14,17 +15,25 @@ import uvloop
 from fastapi import FastAPI
 
 from sothebais.api.app import create_app, create_operations_app
+from sothebais.api.live.gateway import Gateway
+from sothebais.api.live.hub import Hub, hub_of
+from sothebais.api.live.served import LiveProtocol
+from sothebais.api.parts import ApiParts
 from sothebais.bootstrap import open_house, settle_memory
 from sothebais.config import Settings
 from sothebais.errors import ConfigurationError
+from sothebais.supervisor import Role, Supervisor
 from sothebais.telemetry import logging
 from sothebais.telemetry.tracing import tracing
 
 log = structlog.get_logger(__name__)
 
 AUCTION_ENGINE, ADMIN_FRONTEND, EVENT_HANDLER = "auction-engine", "admin-frontend", "event-handler"
+#: A process of event-handler's, and a role of its own only where many machines share the viewers.
+LIVE_GATEWAY = "live-gateway"
 #: A process whose parent has died stops within so long.
 ORPHAN_LOOK_S = 0.5
+STOP_LOOK_S = 0.1
 #: Requests under way have so long to finish when the process is asked to stop.
 DRAIN_S = 5
 BACKLOG = 2_048
@@ -39,6 +48,29 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting and finish. Those who listen for news would never finish by themselves: they are told to go."""
+        self._hub.stop()
+        await super().shutdown(sockets)
+
+
+class _GatewayServer:
+    """The live gateway in the shape of the other roles' servers."""
+
+    def __init__(self, hub: Hub, settings: Settings) -> None:
+        self._hub, self._settings = hub, settings
+        self.should_exit = False
+
+    async def serve(self, sockets: list[socket.socket]) -> None:
+        """Until told to stop."""
+        async with Gateway(self._hub, self._settings, sockets[0]):
+            while not self.should_exit:  # noqa: ASYNC110 - signal handlers and ended tasks set it, as uvicorn's
+                await asyncio.sleep(STOP_LOOK_S)
+
 
 def run(role: str, settings: Settings, *, port: int | None = None, parent: int | None = None) -> None:
     """Run a role until SIGTERM or SIGINT, or until ``parent`` (a process id) is gone."""
@@ -50,7 +82,12 @@ def run(role: str, settings: Settings, *, port: int | None = None, parent: int |
         files_max=settings.log_files_max,
     )
     tracing.configure(role, settings.otlp_endpoint, ratio=settings.trace_ratio)
-    main = {AUCTION_ENGINE: _auction_engine, ADMIN_FRONTEND: _admin_frontend, EVENT_HANDLER: _event_handler}[role]
+    main = {
+        AUCTION_ENGINE: _auction_engine,
+        ADMIN_FRONTEND: _admin_frontend,
+        EVENT_HANDLER: _event_handler,
+        LIVE_GATEWAY: _live_gateway,
+    }[role]
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(settings, port, parent))
@@ -69,7 +106,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise ConfigurationError(
             f"Cannot listen on {host}:{port}: {error.strerror}. Free the port, or set another (SOTHEBAIS_PORT, "
-            "SOTHEBAIS_ENGINE_PORT, SOTHEBAIS_EVENTS_PORT)."
+            "SOTHEBAIS_ENGINE_PORT, SOTHEBAIS_EVENTS_PORT, SOTHEBAIS_LIVE_PORT)."
         ) from error
     listener.set_inheritable(False)
     return listener
@@ -82,9 +119,10 @@ async def _auction_engine(settings: Settings, port: int | None, parent: int | No
         engine = house.auction_engine()
         await engine.start()
         clock = house.auction_clock(engine)
-        app = create_app(house.api_parts(engine, store))
+        parts = house.api_parts(engine, store)
+        app = create_app(parts)
         try:
-            await _serve(app, listener, parent, background=[clock.run])
+            await _serve(app, listener, parent, background=[hub_of(parts).run, clock.run])
         finally:
             await engine.stop()
             await clock.close()
@@ -98,9 +136,10 @@ async def _admin_frontend(settings: Settings, port: int | None, parent: int | No
         store = house.store()
         engine = house.auction_engine(ADMIN_FRONTEND)
         await engine.start()
-        app = create_app(house.api_parts(engine, store))
+        parts = house.api_parts(engine, store)
+        app = create_app(parts)
         try:
-            await _serve(app, listener, parent, background=[])
+            await _serve(app, listener, parent, background=[hub_of(parts).run])
         finally:
             await engine.stop()
             await store.close()
@@ -113,28 +152,66 @@ async def _event_handler(settings: Settings, port: int | None, parent: int | Non
         relay = house.relay(store)
         app = create_operations_app(house.api_parts(None, store))
         try:
-            await _serve(app, listener, parent, background=[relay.run])
+            async with Supervisor(gateway_roles(settings)):
+                work = [relay.run, *house.settlement_work(), *house.notify_desk().work()]
+                await _serve(app, listener, parent, background=work)
         finally:
             await store.close()
 
 
+def gateway_roles(settings: Settings) -> list[Role]:
+    """The live gateways of one event-handler: processes, because handing on to ten thousand clients takes its time."""
+    return [
+        Role(f"{LIVE_GATEWAY}-{number}", ["run", LIVE_GATEWAY, "--port", str(settings.live_port + number)])
+        for number in range(settings.live_gateways)
+    ]
+
+
+async def _live_gateway(settings: Settings, port: int | None, parent: int | None) -> None:
+    listener = bind(settings.host, port or settings.live_port)
+    allow_open_files()
+    async with open_house(settings, name=LIVE_GATEWAY, pool_size=4) as house:
+        store = house.store()
+        hub = hub_of(house.api_parts(None, store))
+        try:
+            await _run(_GatewayServer(hub, settings), listener, parent, background=[hub.run])
+        finally:
+            await store.close()
+
+
+def allow_open_files() -> None:
+    """Each connection is an open file; the soft limit of most systems is for programs that have few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 async def _serve(app: FastAPI, listener: socket.socket, parent: int | None, *, background: list[Background]) -> None:
-    """Serve until told to stop or a background task fails; then stop accepting, finish, leave."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            loop="none",
-            http="httptools",
-            ws="none",
-            backlog=BACKLOG,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=DRAIN_S,
-        )
+    """Serve an HTTP application until told to stop or a background task fails."""
+    parts: ApiParts = app.state.parts
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        loop="none",
+        http="httptools",
+        ws=LiveProtocol,
+        ws_max_size=parts.settings.live_message_bytes_max,
+        ws_per_message_deflate=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=DRAIN_S,
     )
+    await _run(_Server(config, hub_of(parts)), listener, parent, background=background)
+
+
+async def _run(
+    server: "_Server | _GatewayServer", listener: socket.socket, parent: int | None, *, background: list[Background]
+) -> None:
+    """Run a server until told to stop or a background task fails; then stop accepting, finish, leave."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _ask_to_stop, server)
@@ -157,18 +234,18 @@ async def _serve(app: FastAPI, listener: socket.socket, parent: int | None, *, b
         raise failed[0]
 
 
-def _ask_to_stop(server: uvicorn.Server) -> None:
+def _ask_to_stop(server: "_Server | _GatewayServer") -> None:
     server.should_exit = True
 
 
-def _ended(task: "asyncio.Task[None]", server: uvicorn.Server) -> None:
+def _ended(task: "asyncio.Task[None]", server: "_Server | _GatewayServer") -> None:
     if not task.cancelled():
         if task.exception() is not None:
             log.error("role.background_failed", exc_info=task.exception())
         server.should_exit = True
 
 
-async def _leave_with(parent: int | None, server: uvicorn.Server) -> None:
+async def _leave_with(parent: int | None, server: "_Server | _GatewayServer") -> None:
     """A role that was started by a supervisor does not outlive it."""
     while parent is None or os.getppid() == parent:  # noqa: ASYNC110 - nothing tells of a parent's death
         await asyncio.sleep(ORPHAN_LOOK_S)

@@ -44,9 +44,7 @@ async def people(house: House) -> list[str]:
     return [row["name"] for row in await rows_of(house, "select name from users")]
 
 
-async def test_a_step_that_is_refused_changes_nothing_at_all(
-    house: House, engine: AuctionEngine, command: Any
-) -> None:
+async def test_a_step_that_is_refused_changes_nothing_at_all(house: House, engine: AuctionEngine, command: Any) -> None:
     ended, waiting = await an_open_lot(house, engine), await a_lot(house, opens_in=60_000)
     await step(engine, ended, "END", actor=ids.new_id())
     before = [await row_of(house, lot) for lot in (ended, waiting)]

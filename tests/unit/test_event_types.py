@@ -61,6 +61,7 @@ AUCTION = [
     "auction:bid:voided",
     "auction:timer:updated",
     "auction:reserve:met",
+    "settlement:offered",
     "settlement:invoiced",
     "settlement:paid",
     "settlement:delivered",

@@ -1,16 +1,30 @@
 """The HTTP application."""
 
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.openapi.utils import get_openapi
+from starlette.responses import HTMLResponse, Response
 
-from sothebais.api import errors
+from sothebais.api import docs_page, errors, headers
 from sothebais.api.envelope import Envelope
-from sothebais.api.models.auctions import BidAnswer, BidRequest
-from sothebais.api.models.base import HouseKey, Problem
+from sothebais.api.models.base import HouseKey
 from sothebais.api.parts import ApiParts, parts_of
-from sothebais.api.routes import auctions, auth, bids, operations
+from sothebais.api.routes import (
+    admin,
+    api_keys,
+    art_items,
+    auctions,
+    auth,
+    bids,
+    campaigns,
+    collections,
+    config,
+    events,
+    live,
+    me,
+    operations,
+    overrides,
+    users,
+)
 
 
 def create_app(parts: ApiParts) -> FastAPI:
@@ -18,22 +32,29 @@ def create_app(parts: ApiParts) -> FastAPI:
     app = FastAPI(
         title="SothebAIs",
         version="1.0",
-        docs_url="/api/docs",
+        docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
         description="A livestreamed auction house for art.",
     )
     app.state.parts = parts
     api = APIRouter(prefix="/api/v1")
-    api.include_router(auctions.router)
+    for noun in (collections, art_items, campaigns, auctions, overrides, admin, api_keys, users):
+        api.include_router(noun.router)
     api.include_router(auth.router)
+    api.include_router(config.router)
+    api.include_router(events.router)
+    api.include_router(live.router)
+    api.include_router(me.router)
     api.add_api_route("/house-key", _house_key, methods=["GET"], tags=["operations"], summary="Public signing key")
     app.include_router(api)
     app.include_router(operations.router)
+    app.add_api_route("/api/docs", _docs, methods=["GET"], include_in_schema=False)
+    app.add_api_route(docs_page.STYLE_PATH, _docs_style, methods=["GET"], include_in_schema=False)
     bids.mount(app, parts)
     errors.install(app)
-    app.add_middleware(Envelope)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))
+    app.openapi = lambda: openapi.build(app)  # type: ignore[method-assign]
     return app
 
 
@@ -43,25 +64,20 @@ def create_operations_app(parts: ApiParts) -> FastAPI:
     app.state.parts = parts
     app.include_router(operations.router)
     errors.install(app)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))
     return app
+
+
+async def _docs(request: Request) -> HTMLResponse:
+    """The API, for people to read."""
+    return HTMLResponse(docs_page.render(request.app.openapi()))
+
+
+async def _docs_style() -> Response:
+    """How it looks."""
+    return Response(docs_page.STYLE, media_type="text/css")
 
 
 async def _house_key(request: Request) -> HouseKey:
     """The public half of the key that signs receipts and heads, in hex."""
     return HouseKey(algorithm="Ed25519", public_key=parts_of(request).key.public.hex())
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        schema["paths"].setdefault(bids.PATH, {})["post"] = bids.OPENAPI
-        components = schema.setdefault("components", {})
-        components.setdefault("securitySchemes", {})["bearer"] = {"type": "http", "scheme": "bearer"}
-        schemas = components.setdefault("schemas", {})
-        for model in (BidAnswer, BidRequest, Problem):
-            own = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas |= own.pop("$defs", {})
-            schemas[model.__name__] = own
-        app.openapi_schema = schema
-    return app.openapi_schema

@@ -8,6 +8,7 @@ import structlog
 from prometheus_client import Histogram
 
 from sothebais import ids
+from sothebais.api.headers import Headers
 from sothebais.telemetry.tracing import tracing
 
 REQUESTS = Histogram(
@@ -28,15 +29,18 @@ type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Envelope:
-    """The outermost layer of the application."""
+    """The outermost layer of the application. ``always`` are sent whatever is answered, ``defaults`` where it says nothing."""
 
-    HEADERS = (
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"same-origin"),
-    )
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        always: Headers = (),
+        defaults: Headers = (),
+    ) -> None:
         self._app = app
+        self._always = always
+        self._defaults = DEFAULTS + defaults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,8 +59,8 @@ class Envelope:
                 status = message["status"]
                 own = message["headers"]
                 said = {name for name, _ in own}
-                defaults = [header for header in DEFAULTS if header[0] not in said]
-                message["headers"] = [*own, *defaults, *self.HEADERS, (b"x-request-id", request_id.encode())]
+                defaults = [header for header in self._defaults if header[0] not in said]
+                message["headers"] = [*own, *defaults, *self._always, (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:

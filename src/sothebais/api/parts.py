@@ -3,17 +3,24 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais.auctions import repository, views
+from sothebais.auctions.campaign_port import CampaignLots
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.receipts import HouseKey
+from sothebais.catalog.assets import AssetStore
+from sothebais.catalog.editing import PictureIntake
+from sothebais.catalog.renditions import Renditions
 from sothebais.clock import Clock
 from sothebais.config import Settings
+from sothebais.notify.desk import NotifyDesk
 from sothebais.state.store import StateStore
+from sothebais.users.people import People
 from sothebais.users.service import Identity, SessionService
 
 #: Name of a dependency to a probe that raises when it does not answer.
@@ -46,6 +53,19 @@ class Kept[K, V]:
         while len(self._kept) > self._entries_max:
             self._kept.popitem(last=False)
 
+    def drop_key(self, key: K) -> None:
+        """Let go of what is kept under ``key``, if anything is."""
+        self._kept.pop(key, None)
+
+    def drop(self, unwanted: Callable[[V], bool]) -> None:
+        """Let go of what fits ``unwanted`` at once."""
+        for key in [key for key, (_, value) in self._kept.items() if unwanted(value)]:
+            del self._kept[key]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
     def __len__(self) -> int:
         return len(self._kept)
 
@@ -59,9 +79,16 @@ class ApiParts:
     database: AsyncEngine
     sessions: SessionService
     key: HouseKey
+    people: People
     auctions: AuctionEngine | None = None
     probes: Probes = field(default_factory=dict)
+    #: The live feed's hub (``live.hub_of`` gives it with its type: that module needs this one).
+    live: object | None = None
+    #: Server-sent event streams that are open now.
+    event_streams: int = 0
     store: StateStore | None = None
+    lot_scheduler: CampaignLots = field(default_factory=CampaignLots)
+    notify: NotifyDesk | None = None
 
     IDENTITIES_MAX = 50_000
     #: A revoked session is refused after so long at the latest, in every process.
@@ -77,6 +104,27 @@ class ApiParts:
         )
         self.names: Kept[UUID, str] = Kept(self.clock, entries_max=self.NAMES_MAX, seconds=self.NAME_S)
         self.facts: Kept[UUID, views.Facts] = Kept(self.clock, entries_max=self.FACTS_MAX, seconds=self.FACTS_S)
+
+    @cached_property
+    def assets(self) -> AssetStore:
+        """The asset store of the settings."""
+        address = self.settings.assets_url
+        return AssetStore(address) if address else AssetStore.in_data_dir(self.settings.data_dir)
+
+    @cached_property
+    def renditions(self) -> Renditions:
+        """Pictures as pages want them."""
+        return Renditions(self.assets)
+
+    @cached_property
+    def intake(self) -> PictureIntake:
+        """Where pictures come in by hand."""
+        return PictureIntake(self.assets)
+
+    def forget(self, user: UUID) -> None:
+        """Know nothing of this person any more: name, role or sessions have changed. Other processes follow in seconds."""
+        self.identities.drop(lambda known: known.user == user)
+        self.names.drop_key(user)
 
     async def names_of(self, users: set[UUID]) -> dict[UUID, str]:
         """The names of those users, from the cache where it has them."""

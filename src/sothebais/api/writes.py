@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -29,6 +30,8 @@ from sothebais.api.parts import ApiParts
 from sothebais.api.tables import IdempotencyKey
 from sothebais.errors import IdempotencyConflict, InvalidInput, SothebaisError, Unavailable
 
+log = structlog.get_logger(__name__)
+
 KEY_LENGTH_MAX = 200
 #: A request that comes with a key has no longer body, and no longer answer is kept.
 KEPT_BYTES_MAX = 1_048_576
@@ -39,8 +42,11 @@ RETRY_AFTER_S = 1
 #: Expired keys are removed so many at a time.
 PRUNED_MAX = 1_000
 REPLAYED = (b"idempotency-replayed", b"true")
-#: Answers to these say nothing of what happened; the key is free again.
-_NOT_KEPT = frozenset({401, 408, 413, 429}) | frozenset(range(500, 600))
+#: Answers that say that nothing happened, and may be another the next time: the key is free again.
+_NOTHING_HAPPENED = frozenset({401, 408, 413, 429, 503})
+#: Answers that do not say what happened: the key stays claimed, so that nothing happens twice.
+_UNKNOWN = frozenset({500, 502, 504})
+_UNKNOWN_CODE = b'"OUTCOME_UNKNOWN"'
 _SECRET_FIELDS = frozenset({"token", "secret", "password", "recovery_codes"})
 
 
@@ -114,17 +120,13 @@ class Idempotency:
             size += len(chunks[-1])
             complete = not message.get("more_body", False)
             if complete or size > KEPT_BYTES_MAX:
-                await self._keep(user, key, claim, start, b"".join(chunks) if complete else None)
+                await self._noted(user, key, claim, start, b"".join(chunks) if complete else None)
                 streaming = True
                 await send(start)
                 await send({**message, "body": b"".join(chunks)})
 
-        try:
-            await self._app(scope, receive, catch)
-        except BaseException:
-            if not streaming:
-                await self._forget(user, key, claim)
-            raise
+        # where this raises, the claim stays: nobody knows how far the request came
+        await self._app(scope, receive, catch)
 
     async def _claim(self, user: UUID, key: str, request_hash: bytes, claim: UUID) -> _First | None:
         """None when the key is this request's now; else what the first request with it was."""
@@ -169,11 +171,22 @@ class Idempotency:
             raise _in_hand()
         return _First(row[0], row[1], row[2], row[3], row[4], float(row[5]))
 
+    async def _noted(
+        self, user: UUID, key: str, claim: UUID, start: MutableMapping[str, Any], body: bytes | None
+    ) -> None:
+        """Keep the answer; who asked gets it in any case, as what it tells of has happened."""
+        try:
+            await self._keep(user, key, claim, start, body)
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            log.warning("api.answer_not_kept", error=repr(error))
+
     async def _keep(
         self, user: UUID, key: str, claim: UUID, start: MutableMapping[str, Any], body: bytes | None
     ) -> None:
         status: int = start["status"]
-        if status in _NOT_KEPT:
+        if status in _UNKNOWN or (status == 503 and _UNKNOWN_CODE in (body or b"")):
+            return
+        if status in _NOTHING_HAPPENED:
             await self._forget(user, key, claim)
             return
         headers = dict(start["headers"])

@@ -314,7 +314,13 @@ class _Replay:
             self._need(data["actor"] is None, n, "nobody else moves a lot in the commit of a bid")
         elif data["actor"] is not None or kind in _AT_WILL:
             self._need(kind in _STEPS, n, f"nobody can take the step {kind}")
-            step = Override(kind=_STEPS[kind], reason=data["cause"], ends_at=data["ends_at"])  # type: ignore[arg-type]
+            step = Override(
+                kind=self._kind(kind),  # type: ignore[arg-type]
+                reason=data["cause"],
+                starts_at=data["starts_at"],
+                ends_at=data["ends_at"],
+                hard_close_at=data["hard_close_at"],
+            )
             self.lot, _, _ = rules.override(self.lot, step, at)
         elif kind == str(TransitionKind.TIMER):
             self._outage(event)
@@ -327,6 +333,12 @@ class _Replay:
         self._same(n, data, self._times(event) | expected)
         if kind == str(TransitionKind.END):
             self._end(event)
+
+    def _kind(self, event: str) -> str:
+        """The operator's step that an event records: of a lot that has not started the times are moved, not the end."""
+        if event == str(TransitionKind.TIMER) and self.lot.status is Status.SCHEDULED:
+            return "MOVE"
+        return _STEPS[event]
 
     def _times(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """What every step says of the lot after it."""

@@ -16,7 +16,8 @@ from sothebais.auctions.engine import COMMIT_TIMEOUT_S
 from sothebais.auctions.machine import OVER
 from sothebais.auctions.model import Format, Lot, Outcome, Override, Status, Terms, Timing
 from sothebais.auctions.repository import FIRST_EVENT, TITLE
-from sothebais.auctions.tables import Auction, Settlement, SettlementStatus
+from sothebais.auctions.settlement_model import SettlementStatus
+from sothebais.auctions.tables import Auction, Settlement
 from sothebais.campaigns.model import LotRules
 from sothebais.campaigns.ports import LotSummary, PlannedLot
 from sothebais.catalog.tables import ArtItem
@@ -41,7 +42,9 @@ class CampaignLots:
 
     async def taken(self, connection: AsyncConnection, collection: UUID) -> set[UUID]:
         """The collection's art items that are sold (and not unpaid for good) or in a lot that is not over."""
-        unpaid = sa.exists().where(Settlement.auction_id == Auction.id, Settlement.status == SettlementStatus.EXPIRED)
+        settled = sa.exists().where(Settlement.auction_id == Auction.id)
+        # an expired one may be followed by the runner-up's
+        unpaid = sa.and_(settled, ~settled.where(Settlement.status != SettlementStatus.EXPIRED))
         sold = sa.and_(Auction.outcome == Outcome.SOLD, ~unpaid)
         found = await connection.execute(
             sa.select(Auction.art_item_id)
@@ -146,6 +149,10 @@ class CampaignLots:
             )
         await log.append(connection, events)
         return len(events)
+
+    def terms(self, given: LotRules, *, premium_percent: Decimal, fee: Decimal, seller: UUID | None) -> Terms:
+        """The terms that these rules are. Raises InvalidInput, its ``field`` naming the rule."""
+        return self._terms(given, premium_percent=premium_percent, fee=fee, seller=seller)
 
     def _terms(self, given: LotRules, *, premium_percent: Decimal, fee: Decimal, seller: UUID | None) -> Terms:
         decimals = money.currency_decimals(given.currency)

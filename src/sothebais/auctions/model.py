@@ -317,11 +317,16 @@ class Transition(msgspec.Struct, frozen=True):
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator's step, already authorised; ``ends_at`` for EXTEND and REOPEN, ``bid`` for VOID_BID."""
+    """An operator's step, already authorised; ``ends_at`` for EXTEND, REOPEN and MOVE, ``bid`` for VOID_BID.
 
-    kind: Literal["START", "PAUSE", "RESUME", "EXTEND", "END", "CANCEL", "REOPEN", "SETTLE", "VOID_BID"]
+    MOVE gives a lot that has not started other times, all three.
+    """
+
+    kind: Literal["START", "PAUSE", "RESUME", "EXTEND", "END", "CANCEL", "REOPEN", "SETTLE", "VOID_BID", "MOVE"]
     reason: str
+    starts_at: Millis | None = None
     ends_at: Millis | None = None
+    hard_close_at: Millis | None = None
     bid: UUID | None = None
 
 

@@ -4,6 +4,7 @@ A receipt proves to its bidder what was acknowledged; a head proves how long a l
 the house's private key, and both are checked with the public half alone.
 """
 
+import hmac
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,11 @@ class HouseKey:
     def __init__(self, private: bytes) -> None:
         self._private = Ed25519PrivateKey.from_private_bytes(private)
         self.public = self._private.public_key().public_bytes_raw()
+        self._seed = private
+
+    def derived(self, purpose: str) -> bytes:
+        """A secret of 32 bytes for one purpose, the same in every process of the house."""
+        return hmac.digest(self._seed, f"sothebais:{purpose}:v1".encode(), "sha256")
 
     @classmethod
     def generate(cls) -> tuple["HouseKey", bytes]:

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from sothebais.auctions.commands import PlaceBid
-from sothebais.auctions.model import SEALED, BidStatus, Decision, Lot, Raise, Source
+from sothebais.auctions.model import SEALED, BidStatus, Decision, Discreet, Lot, Raise, Source
 from sothebais.clock import Millis, to_datetime
 
 #: Instants written as text at one time or another in the last moments: most bids of a batch share theirs.
@@ -26,11 +26,13 @@ def binary(value: bytes) -> str:
     return f"\\x{value.hex()}"
 
 
-class BidRow(msgspec.Struct, kw_only=True, omit_defaults=True):
+class BidRow(Discreet, msgspec.Struct, kw_only=True, omit_defaults=True):
     """One row of ``bids`` but for ``decided_at``, which a whole batch shares; what is None is left out and is null.
 
     ``max_amount`` and ``salt`` go to ``bid_secrets``.
     """
+
+    SECRET = frozenset({"amount", "max_amount", "salt", "request_hash"})
 
     id: UUID
     auction_id: UUID

@@ -11,7 +11,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from sothebais import money
-from sothebais.auctions import increments, machine
+from sothebais.auctions import increments, machine, timing_steps
 from sothebais.auctions.formats import FORMATS
 from sothebais.auctions.formats.verdict import Accepted, Refused
 from sothebais.auctions.model import (
@@ -22,7 +22,6 @@ from sothebais.auctions.model import (
     Closed,
     Decision,
     Entry,
-    Format,
     Lot,
     OutageEntry,
     Outcome,
@@ -144,7 +143,7 @@ def override(
     timing = lot.timing
     opened: tuple[UUID, ...] = ()
     kind = _OVERRIDES[step.kind]
-    status = machine.after(lot.status, kind) if step.kind != "EXTEND" else lot.status
+    status = lot.status if step.kind in _OF_THEIR_OWN else machine.after(lot.status, kind)
     match step.kind:
         case "START":
             timing = _moved(timing, at - timing.starts_at)
@@ -154,13 +153,15 @@ def override(
             paused_at = min(at, timing.paused_at) if timing.paused_at is not None else at
             timing = _later(_unpaused(timing, at), at - paused_at)
         case "EXTEND":
-            return (*_extended(lot, step, at), ())
+            return (*timing_steps.extended(lot, step, at), ())
+        case "MOVE":
+            return (*timing_steps.moved(lot, step, at), ())
         case "END":
             return _concluded(lot, at), (Transition(kind, at, step.reason),), ()
         case "CANCEL":
             timing = replace(timing, ended_at=at, paused_at=None)
         case "REOPEN":
-            return (*_reopened(lot, step, at), ())
+            return (*timing_steps.reopened(lot, step, at), ())
         case "VOID_BID":
             lot, opened = _voided(lot, step, bids)
             return lot, (Transition(kind, at, step.reason),), opened
@@ -323,6 +324,9 @@ def check_outlier(lot: Lot, bid: Bid) -> tuple[Reason, str] | None:
     if terms.buy_now is not None and bid.amount is not None and bid.amount >= terms.buy_now:
         if rules.buy_now_on_offer(terms, lot.standing):
             return None
+    price = lot.standing.price
+    if price is not None and largest <= money.multiply(terms.confirm_multiple, max(price, terms.starting_price)):
+        return None  # what is needed is never below a price that stands, so there is no need to work it out
     needed = rules.next_valid(terms, lot.standing, lot.timing, bid.effective_at)
     usual = terms.starting_price if needed is None else max(needed, terms.starting_price)
     if largest > money.multiply(terms.confirm_multiple, usual):
@@ -346,7 +350,10 @@ _OVERRIDES: Mapping[str, TransitionKind] = {
     "REOPEN": TransitionKind.REOPENED,
     "SETTLE": TransitionKind.SETTLED,
     "VOID_BID": TransitionKind.VOIDED,
+    "MOVE": TransitionKind.TIMER,
 }
+#: Steps that look at the lot's status themselves.
+_OF_THEIR_OWN = frozenset({"EXTEND", "MOVE"})
 
 
 def _readable(terms: Terms, bid: Bid) -> None:
@@ -455,37 +462,6 @@ def _moved(timing: Timing, by: Millis) -> Timing:
 
 def _later(timing: Timing, by: Millis) -> Timing:
     return replace(timing, ends_at=timing.ends_at + by, hard_close_at=timing.hard_close_at + by)
-
-
-def _extended(lot: Lot, step: Override, at: Millis) -> tuple[Lot, tuple[Transition, ...]]:
-    status = machine.after(lot.status, TransitionKind.TIMER)
-    if step.ends_at is None or step.ends_at <= max(lot.timing.ends_at, at):
-        raise InvalidInput("The new end must be later than now and than the present end.", field="ends_at")
-    timing = replace(
-        lot.timing, ends_at=step.ends_at, hard_close_at=max(lot.timing.hard_close_at, step.ends_at), closing_at=None
-    )
-    return replace(lot, status=status, timing=timing), (Transition(TransitionKind.TIMER, at, step.reason),)
-
-
-def _reopened(lot: Lot, step: Override, at: Millis) -> tuple[Lot, tuple[Transition, ...]]:
-    status = machine.after(lot.status, TransitionKind.REOPENED)
-    if lot.terms.format is not Format.ENGLISH:
-        raise Conflict(f"A {lot.terms.format} lot has shown its prices and cannot be re-opened.")
-    if step.ends_at is None or step.ends_at <= at:
-        raise InvalidInput("A re-opened lot needs a new end, later than now.", field="ends_at")
-    # a bid made between the end and its commit came too late, and stays so
-    ended_at = min(lot.timing.ends_at, lot.timing.ended_at if lot.timing.ended_at is not None else at)
-    timing = replace(
-        lot.timing,
-        ends_at=step.ends_at,
-        hard_close_at=max(lot.timing.hard_close_at, step.ends_at),
-        closing_at=None,
-        ended_at=None,
-        closed=(*lot.timing.closed, Closed(ended_at, at, Reason.ENDED)),
-    )
-    return replace(lot, status=status, outcome=None, timing=timing), (
-        Transition(TransitionKind.REOPENED, at, step.reason),
-    )
 
 
 def _voided(lot: Lot, step: Override, bids: Sequence[Bid]) -> tuple[Lot, tuple[UUID, ...]]:

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -11,17 +10,9 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sothebais.auctions.model import BidStatus, Format, Outcome, Reason, Source, Status
+from sothebais.auctions.settlement_model import SettlementStatus as SettlementStatus  # noqa: PLC0414 - named here too
+from sothebais.auctions.settlement_model import SettlementStep
 from sothebais.db.base import Base, Created, Id, Instant, checked_enum
-
-
-class SettlementStatus(StrEnum):
-    """INVOICED → PAID → DELIVERED → SETTLED, or EXPIRED."""
-
-    INVOICED = "INVOICED"
-    PAID = "PAID"
-    DELIVERED = "DELIVERED"
-    SETTLED = "SETTLED"
-    EXPIRED = "EXPIRED"
 
 
 class Auction(Base):
@@ -152,12 +143,18 @@ class BidSecret(Base):
 
 
 class Settlement(Base):
-    """What becomes of a sold lot: invoiced, paid, delivered."""
+    """What becomes of a sold lot: invoiced, paid, delivered. A winner who does not pay leaves an EXPIRED one behind."""
 
     __tablename__ = "settlements"
     __table_args__ = (
         sa.UniqueConstraint("auction_id", "bid_id"),
+        sa.Index(
+            "uq_settlements_auction_id_open", "auction_id", unique=True, postgresql_where=sa.text("status <> 'EXPIRED'")
+        ),
+        sa.Index("ix_settlements_due", "due_at", postgresql_where=sa.text("status in ('OFFERED','INVOICED')")),
         sa.CheckConstraint("amount > 0 and total >= amount", name="amounts_in_order"),
+        sa.CheckConstraint("(number is null) = (invoice is null)", name="numbered_invoice"),
+        sa.CheckConstraint("status in ('OFFERED','EXPIRED') or number is not null", name="invoiced_has_number"),
     )
 
     id: Mapped[Id]
@@ -165,12 +162,55 @@ class Settlement(Base):
     bid_id: Mapped[UUID] = mapped_column(sa.ForeignKey("bids.id"))
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id"), index=True)
     status: Mapped[SettlementStatus] = mapped_column(checked_enum(SettlementStatus))
+    #: It is not the winner's but the runner-up's.
+    runner_up: Mapped[bool] = mapped_column(server_default=sa.false())
     amount: Mapped[Decimal]
     total: Mapped[Decimal]
     currency: Mapped[str]
+    #: Gapless in its year.
+    number: Mapped[str | None] = mapped_column(unique=True)
+    #: The invoice as it was issued (``invoices.Invoice``).
+    invoice: Mapped[dict[str, Any] | None]
     due_at: Mapped[datetime | None]
+    invoiced_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
     created_at: Mapped[Created]
     updated_at: Mapped[Instant]
+
+
+class SettlementRecord(Base):
+    """A step of a settlement and who took it. Without ``done_at`` it waits for another of the staff."""
+
+    __tablename__ = "settlement_steps"
+    __table_args__ = (
+        sa.UniqueConstraint("settlement_id", "step"),
+        sa.CheckConstraint("approver_id <> actor_id", name="approved_by_another"),
+        sa.CheckConstraint("approver_id is null or done_at is not null", name="approved_is_done"),
+        sa.CheckConstraint("char_length(reason) <= 500", name="reason_length"),
+        sa.CheckConstraint("char_length(reference) <= 200", name="reference_length"),
+    )
+
+    id: Mapped[Id]
+    settlement_id: Mapped[UUID] = mapped_column(sa.ForeignKey("settlements.id", ondelete="CASCADE"))
+    step: Mapped[SettlementStep] = mapped_column(checked_enum(SettlementStep))
+    actor_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id"))
+    approver_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id"))
+    reason: Mapped[str | None]
+    #: What it can be found by elsewhere: a bank's reference, a transaction hash, a waybill.
+    reference: Mapped[str | None]
+    created_at: Mapped[Instant]
+    done_at: Mapped[datetime | None]
+
+
+class InvoiceNumber(Base):
+    """The last invoice of each year; locked by whoever writes the next, until its commit, so that there is no gap."""
+
+    __tablename__ = "invoice_numbers"
+    __table_args__ = (sa.CheckConstraint("last >= 1", name="last_positive"),)
+
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last: Mapped[int]
 
 
 class ServicePulse(Base):

@@ -21,6 +21,8 @@ from sothebais.instants import Millis
 SIZE_BYTES_MAX = 262_144
 DEPTH_MAX = 8
 KEY_LENGTH_MAX = 100
+#: The line of what stands in no file.
+NO_LINE = 0
 
 _STRING = "tag:yaml.org,2002:str"
 _PLAIN_TAGS = {
@@ -209,13 +211,41 @@ def read(source: str | bytes) -> Node:
         raise fault(f"this is not YAML: {str(error).splitlines()[0]}.", "file", 1) from error
 
 
+def of_json(value: Any) -> Node:
+    """The document that a JSON value is, read by the same rules; its faults name the field and no line."""
+    return _of_json(value, "", 0)
+
+
+def _of_json(value: Any, path: str, depth: int) -> Node:
+    if depth > DEPTH_MAX:
+        raise fault(f"nested more than {DEPTH_MAX} levels deep.", path, NO_LINE)
+    if isinstance(value, dict):
+        for key in value:
+            if len(key) > KEY_LENGTH_MAX:
+                raise fault("the name of a field is a short text.", path, NO_LINE)
+        value = {key: _of_json(part, _below(path, key), depth + 1) for key, part in value.items()}
+    elif isinstance(value, list):
+        value = [_of_json(part, f"{path}[{place}]", depth + 1) for place, part in enumerate(value)]
+    elif isinstance(value, float):
+        value = Fraction(repr(value))
+    return Node(value, path, NO_LINE)
+
+
+def _below(path: str, key: str) -> str:
+    return joined(path, key if _WORD.fullmatch(key) else repr(key))
+
+
 def fault(message: str, path: str, line: int, *, kind: type[InvalidInput] = InvalidInput) -> InvalidInput:
     """The error about a place: ``rules.increment: … (line 12)``."""
+    if line == NO_LINE:
+        return kind(f"{path}: {message}" if path else message, field=path)
     return kind(f"{path}: {message} (line {line})" if path else f"{message} (line {line})", field=path, line=line)
 
 
 def placed(error: InvalidInput, line: int) -> InvalidInput:
     """The same error with its line; the path is in its message already."""
+    if line == NO_LINE:
+        return error
     return type(error)(f"{error.message} (line {line})", **(error.fields | {"line": line}))
 
 
@@ -265,7 +295,7 @@ def _mapping(node: yaml.MappingNode, path: str) -> dict[str, Node]:
         if not isinstance(key_node, yaml.ScalarNode) or len(key_node.value) > KEY_LENGTH_MAX:
             raise fault("the name of a field is a short text.", path or "file", line)
         key = key_node.value
-        where = joined(path, key if _WORD.fullmatch(key) else repr(key))
+        where = _below(path, key)
         if key in fields:
             raise fault(f"is given twice (first in line {lines[key]}).", where, line)
         lines[key] = line

@@ -33,6 +33,7 @@ SLUG_LENGTH_MAX = 80
 TOKEN_ID_LENGTH_MAX = 78
 SEED_LENGTH_MAX = 100
 EXTENSIONS_MAX = 10_000
+PAYMENT_DUE_MIN = 60_000
 PERCENT_MAX = Decimal(100)
 FORMATS = ("ENGLISH", "DUTCH", "SEALED_FIRST_PRICE", "SEALED_SECOND_PRICE")
 BUY_NOW_UNTIL = ("FIRST_BID", "RESERVE_MET")
@@ -42,8 +43,9 @@ _FIELDS = (
 )  # fmt: skip
 _DAILY = ("pre_auction", "auction", "lot_duration", "gap", "lots_per_day", "post_auction", "until")
 _RULES = LotRules.__struct_fields__
-#: One currency for a campaign: its fee, and every total, is in it.
-_ITEM_RULES = tuple(name for name in _RULES if name != "currency")
+#: One currency for a campaign: its fee, and every total, is in it. It settles all its lots in one way, too.
+_CAMPAIGN_RULES = ("currency", "payment_due", "offer_to_runner_up")
+_ITEM_RULES = tuple(name for name in _RULES if name not in _CAMPAIGN_RULES)
 #: Rules that an art item takes away by naming them without a value.
 _OPTIONAL = frozenset({"reserve", "buy_now", "max_extensions", "step", "interval", "floor"})
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}", re.ASCII)
@@ -61,7 +63,24 @@ def load(path: Path, scheduler: LotScheduler) -> CampaignPlan:
 
 def parse(source: str | bytes, scheduler: LotScheduler) -> CampaignPlan:
     """The plan in the text of a campaign file. InvalidInput names the field and the line of a fault."""
-    document = documents.read(source)
+    return _parsed(documents.read(source), scheduler)
+
+
+def parse_json(value: dict[str, Any], scheduler: LotScheduler) -> CampaignPlan:
+    """The plan in the same document as JSON. InvalidInput names the field of a fault."""
+    return _parsed(documents.of_json(value), scheduler)
+
+
+def parse_lot(
+    rules: dict[str, Any], fees: dict[str, Any] | None
+) -> tuple[LotRules, Decimal, Decimal]:
+    """The rules of one lot as JSON, in the words of a campaign file, with its premium and fee. InvalidInput names the field."""
+    both = documents.of_json({"rules": rules, "fees": fees}).section(("rules", "fees"))
+    found = _rules(both.need("rules").section(_RULES), None)
+    return found, *_fees(both.get("fees"), found.currency)
+
+
+def _parsed(document: Node, scheduler: LotScheduler) -> CampaignPlan:
     top = document.section(_FIELDS)
     name = top.need("name").text(length_max=NAME_LENGTH_MAX)
     slug = _slug(top, name)
@@ -166,6 +185,11 @@ def _rules(section: Section, base: LotRules | None) -> LotRules:
         currency = section.need("currency")
         given["currency"] = currency.choice(sorted(money.CURRENCY_DECIMALS))
         section.need("starting_price")
+        due, offer = section.get("payment_due"), section.get("offer_to_runner_up")
+        if due is not None:
+            given["payment_due"] = due.length(at_least=PAYMENT_DUE_MIN)
+        if offer is not None:
+            given["offer_to_runner_up"] = offer.flag()
     decimals = money.currency_decimals(given["currency"] if base is None else base.currency)
     for name in _ITEM_RULES:
         node = section.get(name)

@@ -209,6 +209,9 @@ class LotRules(msgspec.Struct, frozen=True, kw_only=True):
     step: Decimal | None = None
     interval: Millis | None = None
     floor: Decimal | None = None
+    #: How long a winner has to pay (else the house's setting), and whether the runner-up is asked after that.
+    payment_due: Millis | None = None
+    offer_to_runner_up: bool = False
 
     def __repr__(self) -> str:
         return f"LotRules({self.public()!r})"
@@ -265,6 +268,7 @@ class CampaignDetails(msgspec.Struct, frozen=True, kw_only=True):
     premium_percent: Decimal
     fee: Decimal
     version: int
+    seller: UUID | None = None
 
 
 class DayDetails(msgspec.Struct, frozen=True, kw_only=True):

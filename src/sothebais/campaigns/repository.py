@@ -1,5 +1,6 @@
 """The SQL of campaigns. Nothing here commits."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -26,9 +27,10 @@ from sothebais.catalog.tables import ArtItem, Collection
 from sothebais.errors import Conflict, NotFound
 from sothebais.instants import Millis, from_datetime, to_datetime
 
-_CAMPAIGNS = sa.select(*Campaign.__table__.columns, Collection.slug.label("collection_slug")).join(
-    Collection, Collection.id == Campaign.collection_id
-)
+_CAMPAIGNS = sa.select(
+    *Campaign.__table__.columns, Collection.slug.label("collection_slug"), Collection.seller_id
+).join(Collection, Collection.id == Campaign.collection_id)
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,79}", re.ASCII)
 
 
 async def lock_collection(connection: AsyncConnection, slug: str) -> Any:
@@ -125,21 +127,56 @@ async def lock(connection: AsyncConnection, campaigns: Iterable[UUID]) -> None:
 async def find(connection: AsyncConnection, campaign: UUID | str, *, for_update: bool = False) -> CampaignDetails:
     """A campaign by id or slug, its row locked for this transaction if asked. NotFound otherwise."""
     key = ids.parse_id(campaign) if isinstance(campaign, str) else campaign
+    if key is None and not _SLUG.fullmatch(str(campaign)):
+        raise _unknown(campaign)
     query = _CAMPAIGNS.where(Campaign.slug == campaign if key is None else Campaign.id == key)
     if for_update:
         query = query.with_for_update(of=Campaign)
     row = (await connection.execute(query)).mappings().one_or_none()
     if row is None:
-        raise NotFound(
-            f"There is no campaign {str(campaign)[:100]!r}. `sothebais campaign list` shows them.", field="campaign"
-        )
+        raise _unknown(campaign)
     return _details(row)
+
+
+def _unknown(campaign: UUID | str) -> NotFound:
+    return NotFound(
+        f"There is no campaign {str(campaign)[:100]!r}. `sothebais campaign list` shows them.", field="campaign"
+    )
 
 
 async def every(connection: AsyncConnection) -> list[CampaignDetails]:
     """All campaigns, the newest first."""
     found = await connection.execute(_CAMPAIGNS.order_by(Campaign.starts_on.desc(), Campaign.id.desc()))
     return [_details(row) for row in found.mappings()]
+
+
+async def page(
+    connection: AsyncConnection,
+    *,
+    statuses: Sequence[CampaignStatus] = (),
+    collection: UUID | None = None,
+    drafts_of: UUID | None = None,
+    drafts: bool = False,
+    before: UUID | None = None,
+    limit: int,
+) -> list[CampaignDetails]:
+    """Campaigns, the last made first. Drafts only with ``drafts``, or those whose seller is ``drafts_of``."""
+    query = _CAMPAIGNS.order_by(Campaign.id.desc()).limit(limit)
+    if statuses:
+        query = query.where(Campaign.status.in_(statuses))
+    if collection is not None:
+        query = query.where(Campaign.collection_id == collection)
+    if not drafts:
+        published = Campaign.status != CampaignStatus.DRAFT
+        query = query.where(published if drafts_of is None else sa.or_(published, Collection.seller_id == drafts_of))
+    if before is not None:
+        query = query.where(Campaign.id < before)
+    return [_details(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def set_texts(connection: AsyncConnection, campaign: UUID, values: dict[str, str]) -> None:
+    """Write a campaign's name or description."""
+    await connection.execute(sa.update(Campaign).where(Campaign.id == campaign).values(**values))
 
 
 async def running(connection: AsyncConnection) -> list[tuple[UUID, Millis | None]]:
@@ -220,6 +257,7 @@ def _details(row: Any) -> CampaignDetails:
         premium_percent=row["premium_percent"],
         fee=row["fee"],
         version=row["version"],
+        seller=row["seller_id"],
     )
 
 

@@ -38,8 +38,9 @@ from sothebais.campaigns.model import (
     after_day,
 )
 from sothebais.campaigns.ports import LotScheduler, LotSummary, PlannedLot
-from sothebais.errors import Conflict, InvalidInput, Unavailable
+from sothebais.errors import Conflict, IllegalTransition, InvalidInput, Unavailable
 from sothebais.events import log
+from sothebais.events.actions import Actor, action
 from sothebais.instants import Millis, isoformat
 
 #: How soon to look again at a day whose time is over but whose lots are not.
@@ -55,7 +56,9 @@ _STEP_EVENTS: dict[DayStep, tuple[str, ...]] = {
 }
 
 
-async def create(engine: AsyncEngine, plan: CampaignPlan, scheduler: LotScheduler, now: Millis) -> UUID:
+async def create(
+    engine: AsyncEngine, plan: CampaignPlan, scheduler: LotScheduler, now: Millis, *, actor: Actor | None = None
+) -> UUID:
     """Write a campaign as DRAFT with its days and lots, all or nothing; its id.
 
     Raises NotFound (collection), Conflict (slug in use, art item taken) or InvalidInput.
@@ -89,10 +92,48 @@ async def create(engine: AsyncEngine, plan: CampaignPlan, scheduler: LotSchedule
                 )
                 before = lots[-1].id
             await scheduler.schedule(connection, lots, now)
+        await _record(connection, actor, "campaign.create", campaign, now)
     return campaign
 
 
-async def start(engine: AsyncEngine, campaign: UUID | str, now: Millis) -> CampaignDetails:
+async def change(
+    engine: AsyncEngine, campaign: UUID | str, values: dict[str, str], now: Millis, *, actor: Actor
+) -> CampaignDetails:
+    """Change the ``name`` or ``description`` of a draft; IllegalTransition once it was started.
+
+    Everything else is in the terms of its lots, which were promised when they were written: cancel the draft and
+    create another.
+    """
+    async with engine.begin() as connection:
+        found = await _held(connection, campaign)
+        if found.status is not CampaignStatus.DRAFT:
+            raise IllegalTransition(
+                f"A campaign that is {found.status} cannot be changed; only a DRAFT can.",
+                campaign_status=str(found.status),
+            )
+        changed = {name: value for name, value in values.items() if getattr(found, name) != value}
+        if changed:
+            await repository.set_texts(connection, found.id, changed)
+            await _record(connection, actor, "campaign.change", found.id, now, changed=sorted(changed))
+        return replace(found, **changed)
+
+
+async def _record(
+    connection: AsyncConnection,
+    actor: Actor | None,
+    name: str,
+    campaign: UUID,
+    now: Millis,
+    *,
+    changed: Sequence[str] = (),
+) -> None:
+    if actor is not None:
+        await log.append(connection, [action(actor, name, f"campaign:{campaign}", at=now, changed=changed)])
+
+
+async def start(
+    engine: AsyncEngine, campaign: UUID | str, now: Millis, *, actor: Actor | None = None
+) -> CampaignDetails:
     """DRAFT → SCHEDULED: from here on time moves it. Conflict when its first lot should be open already."""
     async with engine.begin() as connection:
         found = await _held(connection, campaign)
@@ -108,6 +149,7 @@ async def start(engine: AsyncEngine, campaign: UUID | str, now: Millis) -> Campa
         await repository.set_campaign(connection, found.id, status, started.version)
         data = _course_data(started, len(days)) | {"version": started.version}
         await log.append(connection, [log.event("campaign:scheduled", f"campaign:{found.id}", data, at=now)])
+        await _record(connection, actor, "campaign.start", found.id, now)
         return started
 
 

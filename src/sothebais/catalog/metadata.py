@@ -267,6 +267,13 @@ def _address(document: Mapping[str, Json], field: str) -> str | None:
     return None if _is_data(value) else _checked_address(value, field)
 
 
+def address(value: str, field: str) -> str | None:
+    """An address that may be kept and shown; None for an empty one. Raises InvalidInput."""
+    if _is_data(value):
+        raise _fault(field, "holds the content itself; use an address")
+    return _checked_address(value, field) or None
+
+
 def _checked_address(value: str, field: str) -> str:
     address = clean_text(value, field, ADDRESS_CHARS_MAX)
     scheme = _SCHEME.match(address)

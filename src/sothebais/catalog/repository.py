@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sothebais import ids
 from sothebais.catalog.tables import ArtItem, Collection
+from sothebais.errors import InvalidInput, NotFound
 
-_ITEMS = cast(sa.Table, ArtItem.__table__)
+#: The items' table; its column ``metadata`` has another name on the class.
+ITEMS = cast(sa.Table, ArtItem.__table__)
 #: Columns that `ArtItem` calls by another name.
 _COLUMNS = {"erc721": "metadata"}
 
@@ -80,8 +82,8 @@ async def put_items(connection: AsyncConnection, collection: UUID, rows: Sequenc
         return Written()
     names = list(rows[0].values())
     found = await connection.execute(
-        sa.select(_ITEMS.c.id, *(_ITEMS.c[name] for name in names)).where(
-            _ITEMS.c.collection_id == collection, _ITEMS.c.token_id.in_([row.token_id for row in rows])
+        sa.select(ITEMS.c.id, *(ITEMS.c[name] for name in names)).where(
+            ITEMS.c.collection_id == collection, ITEMS.c.token_id.in_([row.token_id for row in rows])
         )
     )
     known = {row.token_id: row for row in found}
@@ -98,11 +100,11 @@ async def put_items(connection: AsyncConnection, collection: UUID, rows: Sequenc
         else:
             written.unchanged += 1
     if new:
-        await connection.execute(sa.insert(_ITEMS), new)
+        await connection.execute(sa.insert(ITEMS), new)
     if changed:
         await connection.execute(
-            sa.update(_ITEMS)
-            .where(_ITEMS.c.id == sa.bindparam("known_id"))
+            sa.update(ITEMS)
+            .where(ITEMS.c.id == sa.bindparam("known_id"))
             .values({name: sa.bindparam(f"new_{name}") for name in names}),
             changed,
         )
@@ -116,3 +118,65 @@ async def count_items(connection: AsyncConnection, collection: UUID) -> int:
         sa.select(sa.func.count()).select_from(ArtItem).where(ArtItem.collection_id == collection)
     )
     return int(counted.scalar_one())
+
+
+_COUNTED = sa.select(
+    *Collection.__table__.columns,
+    sa.select(sa.func.count())
+    .select_from(ArtItem)
+    .where(ArtItem.collection_id == Collection.id)
+    .correlate(Collection)
+    .scalar_subquery()
+    .label("item_count"),
+)
+
+
+async def collection(connection: AsyncConnection, key: UUID) -> Any:
+    """A collection's row with its ``item_count``. Raises NotFound."""
+    row = (await connection.execute(_COUNTED.where(Collection.id == key))).one_or_none()
+    if row is None:
+        raise NotFound("There is no collection with this id.")
+    return row
+
+
+async def collections(connection: AsyncConnection, *, after: UUID | None, limit: int) -> Sequence[Any]:
+    """Collections in the order in which they were made."""
+    statement = _COUNTED.order_by(Collection.id).limit(limit)
+    if after is not None:
+        statement = statement.where(Collection.id > after)
+    return (await connection.execute(statement)).all()
+
+
+async def item(connection: AsyncConnection, key: UUID) -> Any:
+    """An item's row. Raises NotFound."""
+    row = (await connection.execute(sa.select(ITEMS).where(ITEMS.c.id == key))).one_or_none()
+    if row is None:
+        raise NotFound("There is no art item with this id.")
+    return row
+
+
+async def items(
+    connection: AsyncConnection, *, of_collection: UUID | None, after: UUID | None, limit: int
+) -> Sequence[Any]:
+    """Items: of a collection in its order, else in the order in which they were made. InvalidInput for a lost place."""
+    statement = sa.select(ITEMS).limit(limit)
+    if of_collection is None:
+        statement = statement.order_by(ITEMS.c.id)
+        return (
+            await connection.execute(statement if after is None else statement.where(ITEMS.c.id > after))
+        ).all()
+    statement = statement.where(ITEMS.c.collection_id == of_collection).order_by(ITEMS.c.position, ITEMS.c.id)
+    if after is not None:
+        place = (await connection.execute(sa.select(ITEMS.c.position).where(ITEMS.c.id == after))).scalar_one_or_none()
+        if place is None:
+            raise InvalidInput("after: that art item is gone. Begin again with the first page.", field="after")
+        statement = statement.where(sa.tuple_(ITEMS.c.position, ITEMS.c.id) > sa.tuple_(place, after))
+    return (await connection.execute(statement)).all()
+
+
+async def next_position(connection: AsyncConnection, key: UUID) -> int:
+    """The place behind a collection's last item, for whoever holds the collection: its row is locked here."""
+    await connection.execute(sa.select(Collection.id).where(Collection.id == key).with_for_update(key_share=True))
+    found = await connection.execute(sa.select(sa.func.max(ArtItem.position)).where(ArtItem.collection_id == key))
+    last = found.scalar_one()
+    return 0 if last is None else int(last) + 1

@@ -20,6 +20,7 @@ class RoleName(StrEnum):
     AUCTION_ENGINE = roles.AUCTION_ENGINE
     ADMIN_FRONTEND = roles.ADMIN_FRONTEND
     EVENT_HANDLER = roles.EVENT_HANDLER
+    LIVE_GATEWAY = roles.LIVE_GATEWAY
 
 
 def register(main: typer.Typer) -> None:
@@ -28,9 +29,16 @@ def register(main: typer.Typer) -> None:
     main.command()(run)
 
 
-def house_roles(port: int, events_port: int, environment: dict[str, str] | None = None) -> list[Role]:
-    """The processes of a whole house on one machine; the API is on ``port``."""
+def house_roles(
+    port: int, events_port: int, environment: dict[str, str] | None = None, *, gateways: bool = False
+) -> list[Role]:
+    """The processes of a whole house on one machine; the API is on ``port``.
+
+    Without ``gateways`` the live feed is served by the API's process alone: enough for a demo and for tests.
+    """
     extra = environment or {}
+    if not gateways:
+        extra = {"SOTHEBAIS_LIVE_GATEWAYS": "0", **extra}
     return [
         Role(roles.AUCTION_ENGINE, ["run", roles.AUCTION_ENGINE, "--port", str(port)], extra),
         Role(roles.EVENT_HANDLER, ["run", roles.EVENT_HANDLER, "--port", str(events_port)], extra),
@@ -56,7 +64,7 @@ def up() -> None:
             loop.add_signal_handler(number, stop.set)
         async with (
             open_house(settings, name="supervisor", pool_size=1) as house,
-            Supervisor(house_roles(settings.port, settings.events_port), servers=house.servers),
+            Supervisor(house_roles(settings.port, settings.events_port, gateways=True), servers=house.servers),
         ):
             err.print(f"The house is open at http://{settings.host}:{settings.port} (Ctrl-C closes it).")
             await stop.wait()

@@ -162,6 +162,8 @@ def _toml(value: Any) -> str:
         return str(value)
     if isinstance(value, tuple):
         return "[]"
+    if isinstance(value, dict):
+        return "{}"
     return f'"{value or ""}"'
 
 

@@ -113,7 +113,7 @@ class LoggedEvent(msgspec.Struct, frozen=True, kw_only=True):
 async def read_after(connection: Any, position: Position, *, limit: int = READ_ROWS_MAX) -> list[LoggedEvent]:
     """The next events after ``position``, in the order of the log; empty when there is nothing that may be read yet."""
     rows = await connection.fetch(_READ, position.epoch, str(position.xid), position.seq, limit)
-    return [_event(row) for row in rows]
+    return [event_of(row) for row in rows]
 
 
 async def is_waiting(connection: Any, position: Position) -> bool:
@@ -225,7 +225,7 @@ class DurableConsumer:
             async def finish(letter: UUID = letter) -> None:
                 await connection.execute(_UNQUEUE, letter)
 
-            error = await self._try(connection, _event(row), finish)
+            error = await self._try(connection, event_of(row), finish)
             if error is not None:
                 await connection.execute(_BURY_AGAIN, letter, error, self._attempts_max)
 

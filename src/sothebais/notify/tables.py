@@ -1,7 +1,6 @@
 """Tables of notifications and webhooks. Each row that leaves the house is an outbox entry of its own."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,47 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sothebais.db.base import Base, Created, Id, checked_enum
-
-
-class NotificationKind(StrEnum):
-    """What a person is told."""
-
-    BID_ACCEPTED = "BID_ACCEPTED"
-    BID_REJECTED = "BID_REJECTED"
-    BID_VOIDED = "BID_VOIDED"
-    OUTBID = "OUTBID"
-    WON = "WON"
-    LOST = "LOST"
-    SETTLEMENT = "SETTLEMENT"
-    AUCTION_REMINDER = "AUCTION_REMINDER"
-    SESSION_REMINDER = "SESSION_REMINDER"
-    CAMPAIGN_NEWS = "CAMPAIGN_NEWS"
-
-
-class NotificationChannel(StrEnum):
-    """The way it is told."""
-
-    IN_APP = "IN_APP"
-    PLATFORM = "PLATFORM"
-    EMAIL = "EMAIL"
-    WEB_PUSH = "WEB_PUSH"
-    WEBHOOK = "WEBHOOK"
-
-
-class DeliveryStatus(StrEnum):
-    """PENDING → SENT, FAILED after all tries, or SUPPRESSED by preference, quiet hours or a newer one of its kind."""
-
-    PENDING = "PENDING"
-    SENT = "SENT"
-    FAILED = "FAILED"
-    SUPPRESSED = "SUPPRESSED"
-
-
-class WebhookFormat(StrEnum):
-    """The body a webhook gets: the event as it is, or a message a Discord channel can show."""
-
-    STANDARD = "STANDARD"
-    DISCORD = "DISCORD"
+from sothebais.notify.model import DeliveryStatus, NotificationChannel, NotificationKind, WebhookFormat
 
 
 class Notification(Base):
@@ -104,9 +63,7 @@ class Broadcast(Base):
     """News for everybody who follows something, told a few hundred people at a time."""
 
     __tablename__ = "broadcasts"
-    __table_args__ = (
-        sa.Index("ix_broadcasts_waiting", "created_at", postgresql_where=sa.text("done_at is null")),
-    )
+    __table_args__ = (sa.Index("ix_broadcasts_waiting", "created_at", postgresql_where=sa.text("done_at is null")),)
 
     event_id: Mapped[UUID] = mapped_column(sa.ForeignKey("event_logs.id"), primary_key=True)
     #: The last person who was told.
@@ -159,7 +116,7 @@ class PushSubscription(Base):
 
 
 class Webhook(Base):
-    """An address that is told of events. ``secret`` signs each delivery; an empty ``event_types`` means all.
+    """An address that is told of events. ``secret`` (sealed) signs each delivery; an empty ``event_types`` means all.
 
     After a rotation the former secret signs too, until ``previous_secret_until``. ``failures`` counts deliveries given up
     since the last that arrived.

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from sothebais.db.base import Base, Created, Id, checked_enum
+from sothebais.db.base import Base, Created, Id, Instant, checked_enum
 
 
 class PostDirection(StrEnum):
@@ -97,11 +97,14 @@ class ChatMessage(Base):
     __tablename__ = "chat_messages"
     __table_args__ = (
         sa.Index("ix_chat_messages_auction_id_created_at", "auction_id", "created_at"),
+        sa.Index("ix_chat_messages_auction_id_number", "auction_id", "number"),
         sa.CheckConstraint("char_length(text) between 1 and 500", name="text_length"),
         sa.CheckConstraint("(hidden_at is null) = (hidden_reason is null)", name="hidden_for_a_reason"),
     )
 
     id: Mapped[Id]
+    #: Rises within a room in the order of the commits, as writers take turns; what a page has seen is one number.
+    number: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(always=True))
     auction_id: Mapped[UUID] = mapped_column(sa.ForeignKey("auctions.id", ondelete="CASCADE"))
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), index=True)
     text: Mapped[str]
@@ -109,3 +112,28 @@ class ChatMessage(Base):
     hidden_at: Mapped[datetime | None]
     hidden_by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
     hidden_reason: Mapped[str | None]
+
+
+class ChatRoom(Base):
+    """What staff set for an auction's room. A room without a row has the house's usual settings."""
+
+    __tablename__ = "chat_rooms"
+    __table_args__ = (sa.CheckConstraint("slow_s between 0 and 3600", name="slow_range"),)
+
+    auction_id: Mapped[UUID] = mapped_column(sa.ForeignKey("auctions.id", ondelete="CASCADE"), primary_key=True)
+    #: Slow mode: a person writes one line in so many seconds.
+    slow_s: Mapped[int]
+    updated_at: Mapped[Instant]
+
+
+class ChatMute(Base):
+    """Somebody who may not write in any room for a while."""
+
+    __tablename__ = "chat_mutes"
+    __table_args__ = (sa.CheckConstraint("until > created_at", name="until_later"),)
+
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    until: Mapped[Instant]
+    reason: Mapped[str]
+    by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[Created]

@@ -1,9 +1,11 @@
-"""Signing in and being recognised. Sessions live in PostgreSQL; only the SHA-256 of a token is kept."""
+"""People of the sandbox, and being recognised. Sessions live in PostgreSQL; only the SHA-256 of a token is kept."""
 
 import hashlib
+import hmac
 import re
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -12,11 +14,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sothebais import ids
+from sothebais.clock import Clock, Millis, SystemClock, from_datetime
 from sothebais.errors import InvalidInput, NotFound, Unauthenticated
+from sothebais.events import log
+from sothebais.state.store import StateStore
+from sothebais.users import events
+from sothebais.users.session_cache import Cached, SessionCache
 from sothebais.users.tables import Role, Session, SocialAccount, User
 
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MAX = 100
+USER_AGENT_LENGTH_MAX = 200
 SANDBOX = "sandbox"
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,30}", re.ASCII)
 
@@ -27,7 +35,12 @@ class Identity(msgspec.Struct, frozen=True):
     user: UUID
     name: str
     role: Role
+    #: The sign-in; of a program, its API key.
     session: UUID
+    #: What a program's key allows; None for a person, who may do whatever the role allows.
+    scopes: frozenset[str] | None = None
+    method: str = ""
+    signed_in_at: Millis = 0
 
 
 def parse_handle(text: str) -> str:
@@ -70,68 +83,190 @@ async def ensure_sandbox_user(connection: AsyncConnection, handle: str, *, role:
 
 
 class SessionService:
-    """Opens and checks sessions.
+    """Opens, checks and ends sessions.
 
     A session ends after ``idle_s`` without use or ``absolute_s`` in any case; ``last_seen_at`` is written at most once
-    in ``TOUCH_S``.
+    in ``TOUCH_S``. With a ``store`` sessions are also kept in Redis, for seconds, and read from there first; PostgreSQL
+    decides, and is enough.
     """
 
     TOUCH_S = 60
 
-    def __init__(self, engine: AsyncEngine, *, idle_s: int, absolute_s: int) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        *,
+        idle_s: int,
+        absolute_s: int,
+        store: StateStore | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._engine = engine
         self._idle = timedelta(seconds=idle_s)
         self._absolute = timedelta(seconds=absolute_s)
+        self._clock = clock or SystemClock()
+        self._cache = None if store is None else SessionCache(store, self._clock)
 
-    async def sign_in_sandbox(self, handle: str) -> tuple[Identity, str]:
+    @property
+    def absolute_s(self) -> int:
+        """How long a session can last."""
+        return int(self._absolute.total_seconds())
+
+    async def sign_in_sandbox(self, handle: str, *, user_agent: str | None = None) -> tuple[Identity, str]:
         """A session for a sandbox handle, without proof; its token is told once and never stored."""
-        token = secrets.token_urlsafe(TOKEN_BYTES)
         async with self._engine.begin() as connection:
             user = await ensure_sandbox_user(connection, handle)
-            session = ids.new_id()
-            now = (await connection.execute(sa.select(sa.func.now()))).scalar_one()
-            await connection.execute(
-                sa.insert(Session).values(
-                    id=session,
-                    token_hash=token_hash(token),
-                    user_id=user,
-                    method=SANDBOX,
-                    created_at=now,
-                    last_seen_at=now,
-                    expires_at=now + self._absolute,
-                )
+            return await self.open(connection, user, SANDBOX, user_agent=user_agent)
+
+    async def open(
+        self, connection: AsyncConnection, user: UUID, method: str, *, user_agent: str | None = None
+    ) -> tuple[Identity, str]:
+        """A new session in the caller's transaction, with a token nobody has seen: told once and never stored."""
+        session, secret = ids.new_id(), secrets.token_urlsafe(TOKEN_BYTES)
+        token = f"{session.hex}.{secret}"
+        now: datetime = (await connection.execute(sa.select(sa.func.now()))).scalar_one()
+        await connection.execute(
+            sa.insert(Session).values(
+                id=session,
+                token_hash=token_hash(token),
+                user_id=user,
+                method=method,
+                user_agent=None if user_agent is None else user_agent[:USER_AGENT_LENGTH_MAX],
+                created_at=now,
+                last_seen_at=now,
+                expires_at=now + self._absolute,
             )
-            row = (await connection.execute(sa.select(User.name, User.role).where(User.id == user))).one()
-        return Identity(user, row.name, row.role, session), token
+        )
+        row = (await connection.execute(sa.select(User.name, User.role).where(User.id == user))).one()
+        if method != SANDBOX:
+            signed_in = events.action(
+                user, "session.sign_in", at=now, role=row.role, reason=method, target=f"user:{user}"
+            )
+            await log.append(connection, [signed_in])
+        return Identity(user, row.name, row.role, session, None, method, from_datetime(now)), token
 
     async def authenticate(self, token: str) -> Identity:
         """Who this token belongs to. Raises Unauthenticated for an unknown, ended or revoked session."""
-        if not token or len(token) > TOKEN_LENGTH_MAX:
+        session = _session_of(token)
+        if session is None:
             raise Unauthenticated("The session token is not valid. Sign in again.")
+        hashed = token_hash(token)
+        cached = None if self._cache is None else await self._cache.get(session)
+        if cached is None:
+            cached = await self._read(session)
+            if self._cache is not None and cached is not None:
+                await self._cache.put(cached)
+        if (
+            cached is None
+            or cached.revoked
+            or cached.expires_at <= self._clock.now()
+            or not hmac.compare_digest(cached.token_hash, hashed.hex())
+        ):
+            raise Unauthenticated("The session has ended or was never valid. Sign in again.")
+        return Identity(
+            cached.user, cached.name, Role(cached.role), cached.id, None, cached.method, cached.signed_in_at
+        )
+
+    async def sessions_of(self, user: UUID) -> list[Any]:
+        """The person's sessions that are still good, the last used first."""
         now = sa.func.now()
         statement = (
             sa.select(
                 Session.id,
-                Session.user_id,
+                Session.method,
+                Session.user_agent,
+                Session.created_at,
+                Session.last_seen_at,
+                Session.expires_at,
+            )
+            .where(Session.user_id == user, self._good(now))
+            .order_by(Session.last_seen_at.desc(), Session.id)
+        )
+        async with self._engine.connect() as connection:
+            return list((await connection.execute(statement)).all())
+
+    async def revoke(self, user: UUID, session: UUID) -> None:
+        """End one of the person's sessions. Raises NotFound for somebody else's, and for one that has ended."""
+        async with self._engine.begin() as connection:
+            ended = await self._end(connection, Session.user_id == user, Session.id == session)
+        if not ended:
+            raise NotFound("You have no session with this id.")
+        await self.forget(ended)
+
+    async def revoke_all(
+        self, user: UUID, *, but: UUID | None = None, connection: AsyncConnection | None = None
+    ) -> list[UUID]:
+        """End all of the person's sessions, ``but`` one. In a caller's transaction, who calls ``forget`` after it."""
+        conditions = [Session.user_id == user, *([] if but is None else [Session.id != but])]
+        if connection is not None:
+            return await self._end(connection, *conditions)
+        async with self._engine.begin() as own:
+            ended = await self._end(own, *conditions)
+        await self.forget(ended)
+        return ended
+
+    async def forget(self, sessions: list[UUID]) -> None:
+        """Tell every process, through Redis, that those sessions have ended."""
+        if self._cache is not None:
+            await self._cache.end(sessions)
+
+    async def _end(self, connection: AsyncConnection, *conditions: sa.ColumnElement[bool]) -> list[UUID]:
+        statement = (
+            sa.update(Session)
+            .where(Session.revoked_at.is_(None), *conditions)
+            .values(revoked_at=sa.func.now())
+            .returning(Session.id)
+        )
+        return list((await connection.execute(statement)).scalars())
+
+    def _good(self, now: sa.ColumnElement[datetime]) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            Session.revoked_at.is_(None),
+            Session.expires_at > now,
+            Session.last_seen_at > now - sa.literal(self._idle),
+        )
+
+    async def _read(self, session: UUID) -> Cached | None:
+        now = sa.func.now()
+        statement = (
+            sa.select(
+                Session,
                 User.name,
                 User.role,
                 (now - Session.last_seen_at > sa.literal(timedelta(seconds=self.TOUCH_S))).label("stale"),
             )
             .join(User, User.id == Session.user_id)
-            .where(
-                Session.token_hash == token_hash(token),
-                Session.revoked_at.is_(None),
-                Session.expires_at > now,
-                Session.last_seen_at > now - sa.literal(self._idle),
-            )
+            .where(Session.id == session, self._good(now))
         )
         async with self._engine.begin() as connection:
             row = (await connection.execute(statement)).one_or_none()
             if row is None:
-                raise Unauthenticated("The session has ended or was never valid. Sign in again.")
+                return None
             if row.stale:
-                await connection.execute(sa.update(Session).where(Session.id == row.id).values(last_seen_at=now))
-        return Identity(row.user_id, row.name, row.role, row.id)
+                await connection.execute(sa.update(Session).where(Session.id == session).values(last_seen_at=now))
+        return Cached(
+            id=row.id,
+            user=row.user_id,
+            name=row.name,
+            role=row.role.value,
+            method=row.method,
+            token_hash=row.token_hash.hex(),
+            signed_in_at=from_datetime(row.created_at),
+            expires_at=from_datetime(row.expires_at),
+        )
+
+
+def _session_of(token: str) -> UUID | None:
+    """The id in front of a token; it says where to look, the rest proves the right to it."""
+    if len(token) > TOKEN_LENGTH_MAX or not token.isascii():
+        return None
+    name, dot, secret = token.partition(".")
+    if not dot or not secret or len(name) != 32:
+        return None
+    try:
+        return UUID(hex=name)
+    except ValueError:
+        return None
 
 
 def token_hash(token: str) -> bytes:

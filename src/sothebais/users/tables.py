@@ -40,7 +40,10 @@ class User(Base):
         sa.CheckConstraint("totp_secret is null or role in ('OPERATOR','ADMIN')", name="totp_staff_only"),
         # only who signs in by it has an address to himself; anybody else's is a place to write to, and proves nothing
         sa.Index(
-            "uq_users_email", sa.text("lower(email)"), unique=True, postgresql_where=sa.text("password_hash is not null")
+            "uq_users_email",
+            sa.text("lower(email)"),
+            unique=True,
+            postgresql_where=sa.text("password_hash is not null"),
         ),
         sa.CheckConstraint("password_hash is null or email is not null", name="password_needs_email"),
     )

@@ -6,9 +6,9 @@ Each module names its own in ``REQUESTS`` and ``ANSWERS``.
 
 from pydantic import BaseModel
 
-from sothebais.api.models import auctions, auth, base
+from sothebais.api.models import admin, auctions, auth, base, campaigns, collections, events, me
 
-_MODULES = (base, auctions, auth)
+_MODULES = (base, auctions, auth, events, me, collections, campaigns, admin)
 
 REQUESTS: dict[str, type[BaseModel]] = {
     name: model for module in _MODULES for name, model in sorted(module.REQUESTS.items())

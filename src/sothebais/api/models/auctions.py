@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from sothebais.api.models.base import AmountText, Body, Id, Instant, Person
 
@@ -148,7 +148,46 @@ class BidAnswer(Body):
     receipt: Receipt
 
 
-REQUESTS: dict[str, type[BaseModel]] = {"BidRequest": BidRequest}
+class NewAuction(Body):
+    """A lot outside every campaign. ``rules`` and ``fees`` as in a campaign file (``docs/campaigns.md``)."""
+
+    art_item_id: Id
+    lot_number: int = Field(default=1, ge=1, le=1_000_000)
+    starts_at: Instant
+    ends_at: Instant
+    rules: dict[str, JsonValue] = Field(examples=[{"currency": "ETH", "starting_price": "0.5", "reserve": "2"}])
+    fees: dict[str, JsonValue] | None = Field(default=None, examples=[{"premium_percent": "5", "fee": "0"}])
+
+
+class AuctionChange(Body):
+    """Other times for a lot that has not started and is in no campaign; the hard close moves with the end."""
+
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    reason: str = Field(min_length=1, max_length=500, examples=["The artist is late."])
+
+
+class StepReason(Body):
+    """Why; kept in the lot's log, for everybody to read."""
+
+    reason: str = Field(min_length=1, max_length=500, examples=["Power cut in the hall."])
+
+
+class LaterEnd(Body):
+    """Until when: at an instant, or so many seconds (after the present end, for a re-opening after now)."""
+
+    reason: str = Field(min_length=1, max_length=500, examples=["Power cut in the hall."])
+    ends_at: Instant | None = None
+    seconds: int | None = Field(default=None, ge=1, le=2_678_400, examples=[300])
+
+
+REQUESTS: dict[str, type[BaseModel]] = {
+    "AuctionChange": AuctionChange,
+    "BidRequest": BidRequest,
+    "LaterEnd": LaterEnd,
+    "NewAuction": NewAuction,
+    "StepReason": StepReason,
+}
 ANSWERS: dict[str, type[BaseModel]] = {
     "AuctionPage": AuctionPage,
     "AuctionSnapshot": AuctionSnapshot,

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sothebais import ids, money
-from sothebais.api.auth import identity
+from sothebais.api.auth import check_scope, identity
 from sothebais.api.envelope import CORRELATION
 from sothebais.api.errors import problem
 from sothebais.api.limits import RateLimit
@@ -22,9 +22,10 @@ from sothebais.api.parts import ApiParts
 from sothebais.auctions import receipts, views
 from sothebais.auctions.answers import Answer
 from sothebais.auctions.commands import PlaceBid
-from sothebais.auctions.model import Source
+from sothebais.auctions.model import Discreet, Source
 from sothebais.clock import isoformat
 from sothebais.errors import BidRejected, InvalidInput, NotFound, SothebaisError, Unavailable
+from sothebais.users.api_keys import Scope
 from sothebais.users.service import Identity
 
 PATH = "/api/v1/auctions/{auction_id}/bids"
@@ -34,8 +35,10 @@ IDEMPOTENCY_KEY_LENGTH_MAX = 200
 BURST_S = 2
 
 
-class BidBody(msgspec.Struct, forbid_unknown_fields=True):
+class BidBody(Discreet, msgspec.Struct, forbid_unknown_fields=True):
     """The body of a bid. At least one of ``amount`` and ``max_amount``."""
+
+    SECRET = frozenset({"amount", "max_amount"})
 
     currency: str
     amount: str | None = None
@@ -63,6 +66,8 @@ def endpoint(parts: ApiParts) -> Callable[[Request], Awaitable[Response]]:
         burst=settings.bids_per_address_per_second * BURST_S,
     )
 
+    secret = parts.key.derived("bid request hash")
+
     async def place_bid(request: Request) -> Response:
         engine = parts.auctions
         try:
@@ -72,8 +77,9 @@ def endpoint(parts: ApiParts) -> Callable[[Request], Awaitable[Response]]:
             received_at = engine.time.now()
             per_address.take(request.client.host if request.client else "unknown")
             person = await identity(request)
+            check_scope(person, Scope.BID)
             per_user.take(str(person.user))
-            command = await _command(request, person, received_at)
+            command = await _command(request, person, received_at, secret)
             answer = await engine.place(command)
             return await _respond(parts, answer)
         except SothebaisError as error:
@@ -82,7 +88,7 @@ def endpoint(parts: ApiParts) -> Callable[[Request], Awaitable[Response]]:
     return place_bid
 
 
-async def _command(request: Request, person: Identity, received_at: int) -> PlaceBid:
+async def _command(request: Request, person: Identity, received_at: int, secret: bytes) -> PlaceBid:
     auction = ids.parse_id(request.path_params["auction_id"])
     if auction is None:
         raise NotFound("There is no auction with this id.")
@@ -115,7 +121,7 @@ async def _command(request: Request, person: Identity, received_at: int) -> Plac
         received_at=received_at,
         effective_at=received_at,
         idempotency_key=key,
-        request_hash=None if key is None else _request_hash(auction, body),
+        request_hash=None if key is None else _request_hash(secret, auction, body),
         correlation_id=request.scope.get(CORRELATION),
     )
 
@@ -136,8 +142,9 @@ def _amount(text: str | None, name: str) -> Decimal | None:
     return None if text is None else money.parse_amount(text, money.DECIMALS_MAX, name=name)
 
 
-def _request_hash(auction: UUID, body: BidBody) -> bytes:
-    return hashlib.sha256(auction.bytes + _encoder.encode(body)).digest()
+def _request_hash(secret: bytes, auction: UUID, body: BidBody) -> bytes:
+    # keyed: whoever may read the table could guess a maximum from a plain hash, there are so few of them
+    return hashlib.blake2b(auction.bytes + _encoder.encode(body), key=secret, digest_size=32).digest()
 
 
 async def _respond(parts: ApiParts, answer: Answer) -> Response:

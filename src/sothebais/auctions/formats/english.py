@@ -115,7 +115,10 @@ def _overtake(
 ) -> tuple[Standing, Accepted]:
     """Rule 2, first half: the new maximum beats the leader's, whose proxy goes as far as it can first."""
     beaten = standing.maximum or offered
-    price = max(offered if bid.amount is not None else money.ZERO, min(maximum, _above(terms, beaten)))
+    if bid.amount is not None and offered >= maximum:
+        price = offered  # the visible amount is all there is, whatever would have been enough
+    else:
+        price = max(offered if bid.amount is not None else money.ZERO, min(maximum, _above(terms, beaten)))
     raises: tuple[Raise, ...] = ()
     # a visible amount above the beaten maximum leaves its proxy nothing to answer
     if standing.leader is not None and standing.price is not None and standing.price < beaten >= offered:

@@ -259,7 +259,7 @@ class ReserveMet(Data):
 
 
 class SettlementStep(Data):
-    """A step of the settlement of a sold lot."""
+    """A step of the settlement of a sold lot; ``user`` pays ``amount`` in all. Offered: to the runner-up."""
 
     settlement: EventId
     user: EventId
@@ -303,6 +303,7 @@ AUCTION_EVENTS: dict[str, type[Data]] = {
     "auction:bid:voided": BidVoided,
     "auction:timer:updated": Step,
     "auction:reserve:met": ReserveMet,
+    "settlement:offered": SettlementStep,
     "settlement:invoiced": SettlementStep,
     "settlement:paid": SettlementStep,
     "settlement:delivered": SettlementStep,

@@ -186,7 +186,9 @@ async def wishes_of(engine: AsyncEngine, user: UUID) -> dict[str, Any]:
     return {} if row is None else {"theme": str(row.theme), "time_zone": row.time_zone}
 
 
-async def follows(engine: AsyncEngine, user: UUID, *, auction: UUID | None = None, campaign: UUID | None = None) -> bool:
+async def follows(
+    engine: AsyncEngine, user: UUID, *, auction: UUID | None = None, campaign: UUID | None = None
+) -> bool:
     """Whether this person follows the lot or the campaign."""
     what = Follow.auction_id == auction if auction is not None else Follow.campaign_id == campaign
     async with engine.connect() as connection:

@@ -37,9 +37,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_id"], ["event_logs.id"], name=op.f("fk_broadcasts_event_id_event_logs")),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_broadcasts")),
     )
-    op.create_index(
-        "ix_broadcasts_waiting", "broadcasts", ["created_at"], postgresql_where=sa.text("done_at is null")
-    )
+    op.create_index("ix_broadcasts_waiting", "broadcasts", ["created_at"], postgresql_where=sa.text("done_at is null"))
     op.add_column("webhooks", sa.Column("previous_secret", sa.LargeBinary(), nullable=True))
     op.add_column("webhooks", sa.Column("previous_secret_until", sa.DateTime(timezone=True), nullable=True))
     op.create_check_constraint(

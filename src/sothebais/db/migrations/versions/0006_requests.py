@@ -24,9 +24,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("char_length(key) between 1 and 200", name=op.f("ck_idempotency_keys_key_length")),
-        sa.CheckConstraint(
-            "octet_length(request_hash) = 32", name=op.f("ck_idempotency_keys_request_hash_length")
-        ),
+        sa.CheckConstraint("octet_length(request_hash) = 32", name=op.f("ck_idempotency_keys_request_hash_length")),
         sa.CheckConstraint("octet_length(body) <= 1048576", name=op.f("ck_idempotency_keys_body_length")),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_idempotency_keys_user_id_users"), ondelete="CASCADE"

@@ -1,0 +1,66 @@
+"""The headers that keep a browser from being used against its owner. Made once per application, sent with every answer."""
+
+from urllib.parse import urlsplit
+
+from sothebais.config import Settings
+
+type Headers = tuple[tuple[bytes, bytes], ...]
+
+HSTS_S = 63_072_000
+#: What no page of the house asks a browser for.
+_UNUSED = (
+    "accelerometer", "ambient-light-sensor", "camera", "display-capture", "geolocation", "gyroscope", "magnetometer",
+    "microphone", "midi", "payment", "serial", "usb",
+)  # fmt: skip
+
+
+def always(settings: Settings) -> Headers:
+    """Headers that no answer may do without."""
+    secure = settings.public_url is not None and settings.public_url.lower().startswith("https:")
+    return (
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"permissions-policy", ", ".join(f"{name}=()" for name in _UNUSED).encode()),
+        *(((b"strict-transport-security", f"max-age={HSTS_S}; includeSubDomains".encode()),) if secure else ()),
+    )
+
+
+def defaults(settings: Settings) -> Headers:
+    """Headers that an answer may say otherwise by itself: a picture that other sites may show, a page with its own policy."""
+    return (
+        (b"content-security-policy", content_security_policy(settings).encode()),
+        (b"x-frame-options", b"DENY"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+    )
+
+
+def content_security_policy(settings: Settings) -> str:
+    """Everything from this house alone, nothing inline, framed by nobody."""
+    connect = " ".join(("'self'", *live_origins(settings)))
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            f"connect-src {connect}",
+            "font-src 'self'",
+            "media-src 'self' blob:",
+            "manifest-src 'self'",
+            "worker-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        )
+    )
+
+
+def live_origins(settings: Settings) -> tuple[str, ...]:
+    """Where live updates come from beside the page's own address: the gateway, on its port or at its own address."""
+    if settings.public_url is not None:
+        found = urlsplit(settings.public_url)
+        websocket = "wss" if found.scheme == "https" else "ws"
+        return (f"{websocket}://{found.netloc}",)
+    ports = (settings.port, settings.events_port)
+    return tuple(f"{scheme}://{host}:{port}" for scheme in ("ws", "http") for host in ("127.0.0.1", "localhost") for port in ports)

@@ -1,0 +1,1 @@
+"""What the house writes down for its owners: invoices to print, sales to export."""
