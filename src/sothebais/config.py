@@ -100,11 +100,6 @@ class Settings(BaseSettings):
     session_absolute_s: Annotated[int, Field(ge=60)] = Field(
         default=30 * 86_400, description="A sign-in ends after so long whatever happens."
     )
-    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]+$")] | None = Field(
-        default=None,
-        description="Where people find the house, such as https://auctions.example: what a wallet signs for, passkeys are "
-        "bound to and X returns to. Without it only this machine's own addresses can be signed in at.",
-    )
     secrets_key: SecretStr | None = Field(
         default=None,
         description="AES-256 key (64 hex digits) that encrypts second factors at rest; else data/keys/secrets.key.",

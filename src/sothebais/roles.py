@@ -19,6 +19,7 @@ from sothebais.api.live.gateway import Gateway
 from sothebais.api.live.hub import Hub, hub_of
 from sothebais.api.live.served import LiveProtocol
 from sothebais.api.parts import ApiParts
+from sothebais.api.services import Heartbeat
 from sothebais.bootstrap import open_house, settle_memory
 from sothebais.config import Settings
 from sothebais.errors import ConfigurationError
@@ -122,7 +123,7 @@ async def _auction_engine(settings: Settings, port: int | None, parent: int | No
         parts = house.api_parts(engine, store)
         app = create_app(parts)
         try:
-            await _serve(app, listener, parent, background=[hub_of(parts).run, clock.run])
+            await _serve(app, listener, parent, background=[hub_of(parts).run, clock.run, Heartbeat(parts, AUCTION_ENGINE).run])
         finally:
             await engine.stop()
             await clock.close()
@@ -139,7 +140,7 @@ async def _admin_frontend(settings: Settings, port: int | None, parent: int | No
         parts = house.api_parts(engine, store)
         app = create_app(parts)
         try:
-            await _serve(app, listener, parent, background=[hub_of(parts).run])
+            await _serve(app, listener, parent, background=[hub_of(parts).run, Heartbeat(parts, ADMIN_FRONTEND).run])
         finally:
             await engine.stop()
             await store.close()
@@ -150,10 +151,11 @@ async def _event_handler(settings: Settings, port: int | None, parent: int | Non
     async with open_house(settings, name=EVENT_HANDLER, pool_size=2) as house:
         store = house.store()
         relay = house.relay(store)
-        app = create_operations_app(house.api_parts(None, store))
+        parts = house.api_parts(None, store)
+        app = create_operations_app(parts)
         try:
             async with Supervisor(gateway_roles(settings)):
-                work = [relay.run, *house.settlement_work(), *house.notify_desk().work()]
+                work = [relay.run, Heartbeat(parts, EVENT_HANDLER).run, *house.settlement_work(), *house.notify_desk().work()]
                 await _serve(app, listener, parent, background=work)
         finally:
             await store.close()
@@ -172,9 +174,11 @@ async def _live_gateway(settings: Settings, port: int | None, parent: int | None
     allow_open_files()
     async with open_house(settings, name=LIVE_GATEWAY, pool_size=4) as house:
         store = house.store()
-        hub = hub_of(house.api_parts(None, store))
+        parts = house.api_parts(None, store)
+        hub = hub_of(parts)
         try:
-            await _run(_GatewayServer(hub, settings), listener, parent, background=[hub.run])
+            work = [hub.run, Heartbeat(parts, LIVE_GATEWAY).run]
+            await _run(_GatewayServer(hub, settings), listener, parent, background=work)
         finally:
             await store.close()
 

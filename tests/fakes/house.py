@@ -193,6 +193,7 @@ async def a_lot(
     number: int = 1,
     opens_after: UUID | None = None,
     campaign_day: UUID | None = None,
+    title: str | None = None,
     **terms: Any,
 ) -> UUID:
     """A SCHEDULED lot, due ``opens_in`` from now, that runs for ``lasts``; ``terms`` are those of ``some_terms``."""
@@ -200,7 +201,7 @@ async def a_lot(
     starts_at = house.now() + opens_in
     lot = scheduling.NewLot(
         art_item=item,
-        title=f"Lot {number}",
+        title=title or f"Lot {number}",
         lot_number=number,
         terms=some_terms(**terms),
         starts_at=starts_at,
@@ -322,8 +323,10 @@ async def api_client(house: House, engine: AuctionEngine | None, store: StateSto
 
 async def signed_in(client: httpx.AsyncClient, handle: str) -> tuple[UUID, dict[str, str]]:
     """A sandbox user's id and the headers of their session."""
+    client.cookies.clear()  # another person's session would be ended, and this one's sent with every request
     answer = await client.post("/api/v1/auth/sandbox", json={"handle": handle})
     answer.raise_for_status()
+    client.cookies.clear()
     body = answer.json()
     return UUID(body["user"]["id"]), {"authorization": f"Bearer {body['token']}"}
 

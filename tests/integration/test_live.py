@@ -24,7 +24,6 @@ from tests.fakes.live import Served, application, gateway, told, viewer
 
 from sothebais.api.live import hub as hubs
 from sothebais.auctions.engine import AuctionEngine
-from sothebais.auctions.model import OverrideKind
 from sothebais.bootstrap import House
 from sothebais.events import log
 from sothebais.state.store import StateStore
@@ -32,8 +31,13 @@ from sothebais.state.store import StateStore
 
 @pytest.fixture(params=["gateway", "application"])
 async def served(
-    request: pytest.FixtureRequest, house: House, store: StateStore, engine: AuctionEngine
+    request: pytest.FixtureRequest,
+    house: House,
+    store: StateStore,
+    engine: AuctionEngine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Served]:
+    monkeypatch.setattr(hubs, "SESSIONS_LOOK_S", 0.1)
     serving = gateway(house, store) if request.param == "gateway" else application(house, store, engine)
     async with serving as made:
         yield made
@@ -122,8 +126,8 @@ async def test_a_place_in_the_log_that_memory_no_longer_has_is_read_from_the_log
     house: House, store: StateStore, engine: AuctionEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lot, users = await an_open_lot(house, engine), [await a_user(house), await a_user(house)]
-    monkeypatch.setattr("sothebais.api.live.history.EVENTS_MAX", 5)
-    monkeypatch.setattr("sothebais.api.live.tail.WARM_EVENTS", 0)
+    monkeypatch.setattr(hubs, "KEPT_EVENTS_MAX", 5)
+    monkeypatch.setattr(hubs, "WARM_EVENTS", 0)
     await bids_on(engine, lot, users, 30)
     topic = f"auction:{lot}"
     async with gateway(house, store) as served, viewer(served) as one:
@@ -206,9 +210,8 @@ async def test_a_cookie_counts_only_from_our_own_pages_and_other_sites_are_refus
 
 
 async def test_signing_out_ends_the_connections_of_that_session_only(
-    served: Served, house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    served: Served, house: House, client: httpx.AsyncClient
 ) -> None:
-    monkeypatch.setattr(hubs, "SESSIONS_LOOK_S", 0.1)
     _, credentials = await signed_in(client, "ana")
     async with viewer(served) as one, viewer(served) as other:
         await one.say("hello", token=credentials["authorization"].removeprefix("Bearer "))
@@ -275,8 +278,8 @@ async def test_the_operators_steps_come_in_the_lots_order_too(
         for _ in range(2):
             await one.hear("snapshot")
         await bid(engine, lot, ana, "1")
-        await step(engine, lot, OverrideKind.PAUSE, actor=ana)
-        await step(engine, lot, OverrideKind.RESUME, actor=ana)
+        await step(engine, lot, "PAUSE", actor=ana)
+        await step(engine, lot, "RESUME", actor=ana)
         got = [await one.hear("event") for _ in range(5)]
         assert told(got, f"auction:{lot}") == [3, 4, 5]
         assert [message["event"]["type"] for message in got if message["topic"] == "schedule"] == [

@@ -76,6 +76,20 @@ def test_every_field_is_explained_in_the_docs() -> None:
         assert f"`{name}`" in text, name
 
 
+def test_a_campaign_says_how_it_settles() -> None:
+    rules = parsed(GOOD + "  payment_due: 72h\n  offer_to_runner_up: true\n").rules
+    assert (rules.payment_due, rules.offer_to_runner_up) == (72 * 3_600_000, True)
+    assert rules.public()["offer_to_runner_up"] is True
+    usual = parsed(GOOD).rules
+    assert (usual.payment_due, usual.offer_to_runner_up) == (None, False)
+    for wrong, field in (("payment_due: 59s", "payment_due"), ("offer_to_runner_up: sometimes", "offer_to_runner_up")):
+        with pytest.raises(InvalidInput, match=field):
+            parsed(GOOD + f"  {wrong}\n")
+    # all lots of a campaign are settled in one way
+    with pytest.raises(InvalidInput, match="payment_due"):
+        parsed(GOOD + 'items:\n  "7":\n    payment_due: 72h\n')
+
+
 def test_a_reserve_is_in_no_public_form_of_the_rules() -> None:
     rules = parsed(GOOD + '  reserve: "7.654321"\n').rules
     assert rules.reserve == Decimal("7.654321")

@@ -4,7 +4,8 @@
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 
-from sothebais.api import docs_page, errors, headers
+from sothebais.api import docs_page, errors, headers, openapi
+from sothebais.api.door import Door
 from sothebais.api.envelope import Envelope
 from sothebais.api.models.base import HouseKey
 from sothebais.api.parts import ApiParts, parts_of
@@ -16,15 +17,22 @@ from sothebais.api.routes import (
     auth,
     bids,
     campaigns,
+    chat,
     collections,
     config,
     events,
+    follows,
     live,
     me,
+    notifications,
     operations,
     overrides,
+    sales,
+    settlement,
     users,
+    webhooks,
 )
+from sothebais.api.writes import Idempotency
 
 
 def create_app(parts: ApiParts) -> FastAPI:
@@ -35,6 +43,7 @@ def create_app(parts: ApiParts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json",
+        redirect_slashes=False,
         description="A livestreamed auction house for art.",
     )
     app.state.parts = parts
@@ -47,12 +56,20 @@ def create_app(parts: ApiParts) -> FastAPI:
     api.include_router(live.router)
     api.include_router(me.router)
     api.add_api_route("/house-key", _house_key, methods=["GET"], tags=["operations"], summary="Public signing key")
+    api.include_router(settlement.router)
+    api.include_router(sales.router)
+    api.include_router(chat.router)
+    for noun in (notifications, follows, webhooks):
+        api.include_router(noun.router)
     app.include_router(api)
     app.include_router(operations.router)
     app.add_api_route("/api/docs", _docs, methods=["GET"], include_in_schema=False)
     app.add_api_route(docs_page.STYLE_PATH, _docs_style, methods=["GET"], include_in_schema=False)
     bids.mount(app, parts)
     errors.install(app)
+    # the last one added is the outermost
+    app.add_middleware(Idempotency, parts=parts)
+    app.add_middleware(Door, parts=parts)
     app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))
     app.openapi = lambda: openapi.build(app)  # type: ignore[method-assign]
     return app

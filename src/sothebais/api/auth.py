@@ -79,9 +79,7 @@ def _same_site(request: Request, *, unknown: bool) -> bool:
 
 def origin_of(request: Request) -> Origin:
     """Where this house is found. Raises Unavailable where it does not know."""
-    return house_origin(
-        parts_of(request).settings.public_url, request.url.scheme, request.headers.get("host", "")
-    )
+    return house_origin(parts_of(request).settings.public_url, request.url.scheme, request.headers.get("host", ""))
 
 
 def address_of(request: Request) -> str:

@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 #: A header longer than this is not looked through.
 IF_NONE_MATCH_LENGTH_MAX = 4_096
+#: For ``responses=`` of a route that answers so.
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "The caller has this already"}}
 #: Kept, and asked about before every use.
 REVALIDATE = "private, no-cache"
 

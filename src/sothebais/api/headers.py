@@ -57,10 +57,11 @@ def content_security_policy(settings: Settings) -> str:
 
 
 def live_origins(settings: Settings) -> tuple[str, ...]:
-    """Where live updates come from beside the page's own address: the gateway, on its port or at its own address."""
-    if settings.public_url is not None:
-        found = urlsplit(settings.public_url)
-        websocket = "wss" if found.scheme == "https" else "ws"
-        return (f"{websocket}://{found.netloc}",)
-    ports = (settings.port, settings.events_port)
-    return tuple(f"{scheme}://{host}:{port}" for scheme in ("ws", "http") for host in ("127.0.0.1", "localhost") for port in ports)
+    """Where live updates come from beside the page's own address: the gateways, on their port or at their own address."""
+    found = {settings.live_url, settings.public_url} - {None}
+    if found:
+        origins = {urlsplit(str(address)) for address in found}
+        secure = {"https": "wss", "http": "ws"}
+        return tuple(sorted(f"{secure.get(one.scheme, one.scheme)}://{one.netloc}" for one in origins))
+    ports = (settings.port, *range(settings.live_port, settings.live_port + settings.live_gateways))
+    return tuple(f"ws://{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sothebais.api.limits import SharedLimit
 from sothebais.auctions import repository, views
 from sothebais.auctions.campaign_port import CampaignLots
 from sothebais.auctions.engine import AuctionEngine
@@ -19,6 +20,7 @@ from sothebais.catalog.renditions import Renditions
 from sothebais.clock import Clock
 from sothebais.config import Settings
 from sothebais.notify.desk import NotifyDesk
+from sothebais.social.chat import RoomPolicy, load_words
 from sothebais.state.store import StateStore
 from sothebais.users.people import People
 from sothebais.users.service import Identity, SessionService
@@ -104,6 +106,18 @@ class ApiParts:
         )
         self.names: Kept[UUID, str] = Kept(self.clock, entries_max=self.NAMES_MAX, seconds=self.NAME_S)
         self.facts: Kept[UUID, views.Facts] = Kept(self.clock, entries_max=self.FACTS_MAX, seconds=self.FACTS_S)
+
+    @cached_property
+    def room_policy(self) -> RoomPolicy:
+        """What may be said in the rooms."""
+        return RoomPolicy(load_words(self.settings), self.settings.chat_slow_s)
+
+    @cached_property
+    def chat_limit(self) -> SharedLimit:
+        """How many lines a person may write."""
+        per_minute = self.settings.chat_lines_per_minute
+        burst = max(1, round(per_minute / 4))
+        return SharedLimit(self.clock, self.store, "chat", "lines", per_second=per_minute / 60, burst=burst)
 
     @cached_property
     def assets(self) -> AssetStore:

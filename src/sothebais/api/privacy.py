@@ -103,8 +103,7 @@ async def erase(engine: AsyncEngine, sessions: SessionService, user: UUID) -> No
 
 def personal_tables() -> list[sa.Table]:
     """The tables whose rows are somebody's, in an order in which they can be emptied."""
-    found = [table for table in reversed(Base.metadata.sorted_tables) if _owner_key(table) is not None]
-    return found
+    return [table for table in reversed(Base.metadata.sorted_tables) if _owner_key(table) is not None]
 
 
 def pseudonym(user: UUID) -> str:
@@ -179,7 +178,9 @@ async def _check_nothing_is_owed(connection: AsyncConnection, user: UUID) -> Non
     leads = sa.select(
         sa.exists(sa.select(Auction.id).where(Auction.leader_id == user, Auction.status.in_(RUNNING))),
         sa.exists(sa.select(Settlement.id).where(Settlement.user_id == user, Settlement.status.in_(UNPAID))),
-        sa.exists(sa.select(Auction.id).where(Auction.seller_id == user, Auction.status.in_((*RUNNING, Status.SCHEDULED)))),
+        sa.exists(
+            sa.select(Auction.id).where(Auction.seller_id == user, Auction.status.in_((*RUNNING, Status.SCHEDULED)))
+        ),
     )
     leading, owing, selling = (await connection.execute(leads)).one()
     if leading:

@@ -277,8 +277,8 @@ class AuctionProjector:
         self._names: OrderedDict[UUID, str] = OrderedDict()
 
     def wants(self, event: LoggedEvent) -> bool:
-        """Events of lots."""
-        return event.subject.startswith("auction:")
+        """Events of lots. One without a number (a line in the room) is about a lot and changes nothing of it."""
+        return event.n is not None and event.subject.startswith("auction:")
 
     async def project(self, connection: Any, events: Sequence[LoggedEvent]) -> tuple[list[Write], list[Publication]]:
         """States after these events. A lot seen for the first time is loaded, and may then be ahead of the events."""

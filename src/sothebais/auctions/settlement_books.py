@@ -283,7 +283,9 @@ async def find_runner_up(connection: AsyncConnection, lot: SoldLot, *, winner: U
         sa.select(User.id).join(Bid, Bid.user_id == User.id).where(Bid.auction_id == lot.id, User.blocked).distinct()
     )
     excluded = [*blocked.scalars(), *([] if lot.seller is None else [lot.seller.id])]
-    return settlement_model.runner_up(events.mappings(), winner=winner, excluded=excluded)
+    return settlement_model.runner_up(
+        ({"type": row.type, "data": row.data} for row in events), winner=winner, excluded=excluded
+    )
 
 
 async def uninvoiced(connection: AsyncConnection, ended_by: Millis, limit: int) -> Sequence[UUID]:

@@ -30,8 +30,9 @@ AWAY_S = 2.0
 def consumer(dsn: str, settlements: Settlements, clock: Clock) -> DurableConsumer:
     """The durable consumer that invoices lots as they are won."""
 
-    async def handle(_connection: Any, event: LoggedEvent) -> None:
-        # a transaction of its own, before the cursor moves: done again, it finds the settlement and does nothing
+    async def handle(connection: Any, event: LoggedEvent) -> None:
+        # not on the cursor's connection but in a transaction of its own, before the cursor moves: done again, it finds
+        # the settlement and does nothing
         await settlements.invoice_if_due(UUID(event.subject.removeprefix("auction:")), clock.now())
 
     return DurableConsumer(dsn, CONSUMER, handle, types=TYPES)

@@ -9,6 +9,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any, Final, Literal
 
 from PIL import Image
@@ -16,11 +17,19 @@ from PIL import Image
 from sothebais.catalog.assets import AssetFolder, AssetStore, KnownPicture
 from sothebais.errors import Overloaded, Unavailable
 
-type Width = Literal[320, 640, 1280]
 type Format = Literal["webp", "jpg"]
 
-WIDTHS: Final[tuple[int, ...]] = (320, 640, 1280)
 MEDIA_TYPES: Final[dict[str, str]] = {"webp": "image/webp", "jpg": "image/jpeg"}
+
+
+class Width(IntEnum):
+    """The widths that pictures are made in."""
+
+    SMALL = 320
+    MEDIUM = 640
+    LARGE = 1280
+
+
 #: Pictures kept in memory, together.
 KEPT_BYTES_MAX: Final = 64 * 1024 * 1024
 #: A picture larger than this is read from the store each time.

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from sothebais.cli import auction, campaign, collection, database, demo, events, proof, services, setup
+from sothebais.cli import auction, campaign, collection, database, demo, events, proof, report, services, setup, staff
 from sothebais.errors import SothebaisError
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
 app.add_typer(collection.app, name="collection", help="Collections and their items.")
 app.add_typer(campaign.app, name="campaign", help="Campaigns: days of auctions.")
 app.add_typer(auction.app, name="auction", help="Lots, and an operator's steps on them.")
+app.add_typer(staff.app, name="staff", help="Who operates the house.")
+app.add_typer(report.app, name="report", help="What was sold, and how it is settled.")
 app.add_typer(database.db, name="db", help="Migrations.")
 app.add_typer(database.schema, name="schema", help="Schemas for other programs.")
 app.add_typer(events.events, name="events", help="The log and its dead letters.")

@@ -15,10 +15,12 @@ from rich.table import Table
 
 from sothebais import config
 from sothebais.bootstrap import House, open_house
+from sothebais.cli import staff
 from sothebais.cli.house import as_json, err, out, told
 from sothebais.clock import DatabaseTime
 from sothebais.config import CONFIG_FILE, Settings
 from sothebais.errors import Conflict, SothebaisError
+from sothebais.users.tables import Role
 
 DISK_FREE_BYTES_MIN = 1_000_000_000
 CLOCK_READINGS = 5
@@ -35,11 +37,11 @@ def register(main: typer.Typer) -> None:
 
 @told
 def init() -> None:
-    """Write a commented configuration file with every setting at its default."""
+    """Write a commented configuration file with every setting at its default; on a terminal, make the first admin."""
     path = Path(CONFIG_FILE)
     lines = [
         "# Configuration of this house. Environment variables (SOTHEBAIS_…) come before what stands here.",
-        "# Secrets (DATABASE_URL, REDIS_URL, SOTHEBAIS_HOUSE_KEY) belong in the environment, not in this file.",
+        "# Secrets (DATABASE_URL, REDIS_URL, SOTHEBAIS_HOUSE_KEY and others) belong in the environment, not in this file.",
     ]
     for name, field in Settings.model_fields.items():
         if _is_secret(name):
@@ -51,6 +53,16 @@ def init() -> None:
     except FileExistsError:
         raise Conflict(f"{path} is there already; edit it, or move it away first.") from None
     out.print(f"Wrote {path}. Uncomment what you change; `sothebais doctor` checks it.")
+    if sys.stdin.isatty():
+        _first_admin()
+
+
+def _first_admin() -> None:
+    if asyncio.run(staff.has_admin()):
+        return
+    email = input("E-mail address of the first admin (empty for none now): ").strip()
+    if email:
+        staff.show(asyncio.run(staff.enrol(email, Role.ADMIN, staff.asked_password())), None)
 
 
 @told

@@ -268,7 +268,8 @@ async def hold_lock(connection: Any, name: str, *, on_wait: Callable[[], Awaitab
         await asyncio.sleep(LOOK_AGAIN_S)
 
 
-def _event(row: Any) -> LoggedEvent:
+def event_of(row: Any) -> LoggedEvent:
+    """A row of ``event_logs`` as its readers get it; ``xid`` is a number, ``data`` text."""
     return LoggedEvent(
         id=row["id"],
         position=Position(row["epoch"], row["xid"], row["seq"]),

@@ -64,7 +64,7 @@ _CAMPAIGN = f"select name from {_C} where id = $1"  # noqa: S608
 # $1 now, $2 how late a reminder may be
 _DUE = "case when f.created_at <= t.at - w.before then t.at - w.before else t.at end"
 _WANTED = f"""
-  and coalesce(p.auction_reminders and p.notifications, true) and {_DUE} <= $1
+  and coalesce(p.auction_reminders and p.notifications, true) and {_DUE} <= $1::timestamptz
 """
 _NOT_YET = f"""
   and not exists (select 1 from {_N} n where n.user_id = f.user_id and n.reminds_of = t.id and n.kind = '{{}}')
@@ -78,8 +78,8 @@ select f.user_id, t.id, t.at, t.lot_number, t.currency, e.data ->> 'title' as ti
 from (
   select a.id, a.starts_at as at, a.lot_number, a.currency from {_A} a
   left join {_D} d on d.id = a.campaign_day_id left join {_C} c on c.id = d.campaign_id
-  where a.status in ('SCHEDULED', 'ACTIVE') and a.starts_at > $1 - $2::interval
-    and a.starts_at <= $1 + interval '604800 seconds' and (c.id is null or c.status in ('SCHEDULED', 'ACTIVE'))
+  where a.status in ('SCHEDULED', 'ACTIVE') and a.starts_at > $1::timestamptz - $2::interval
+    and a.starts_at <= $1::timestamptz + interval '604800 seconds' and (c.id is null or c.status in ('SCHEDULED', 'ACTIVE'))
 ) t
 join {_F} f on f.auction_id = t.id join {_E} e on e.subject = 'auction:' || t.id::text and e.n = 1 {_JOINED}
 where true {_WANTED} {_NOT_YET.format(NotificationKind.AUCTION_REMINDER)}
@@ -89,8 +89,8 @@ _SESSIONS_DUE = f"""
 select distinct on (t.at, t.id, f.user_id) f.user_id, t.id, t.at, t.number, t.campaign_id, t.name
 from (
   select d.id, d.pre_auction_at as at, d.number, d.campaign_id, c.name from {_D} d join {_C} c on c.id = d.campaign_id
-  where d.status in ('SCHEDULED', 'PRE_AUCTION') and d.pre_auction_at > $1 - $2::interval
-    and d.pre_auction_at <= $1 + interval '604800 seconds' and c.status in ('SCHEDULED', 'ACTIVE')
+  where d.status in ('SCHEDULED', 'PRE_AUCTION') and d.pre_auction_at > $1::timestamptz - $2::interval
+    and d.pre_auction_at <= $1::timestamptz + interval '604800 seconds' and c.status in ('SCHEDULED', 'ACTIVE')
 ) t
 join {_F} f on f.campaign_day_id = t.id or f.campaign_id = t.campaign_id {_JOINED}
 where true {_WANTED} {_NOT_YET.format(NotificationKind.SESSION_REMINDER)}

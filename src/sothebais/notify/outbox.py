@@ -38,7 +38,7 @@ returning n.id, n.user_id, n.event_id, n.kind, n.channel, n.auction_id, n.title,
   (select u.email from users u where u.id = n.user_id) as email
 """  # noqa: S608
 _FINISH = f"""
-update {_N} set status = $3, sent_at = case when $3 = 'SENT' then $4::timestamptz end, next_attempt_at = null, error = $5
+update {_N} set status = $3::text, sent_at = case when $3::text = 'SENT' then $4::timestamptz end, next_attempt_at = null, error = $5
 where id = $1 and status = 'PENDING' and attempts = $2 returning id
 """  # noqa: S608
 _AGAIN = f"""

@@ -58,12 +58,6 @@ def deliveries(person: Person, kind: NotificationKind, now: Millis) -> list[Deli
     return found
 
 
-def reminder_due(starts_at: Millis, remind_before_ms: Millis, followed_at: Millis) -> Millis:
-    """When to remind: so long before the start, or at the start for somebody who followed later than that."""
-    due = starts_at - remind_before_ms
-    return due if followed_at <= due else starts_at
-
-
 def notices(type_: str, data: dict[str, Any], facts: LotFacts) -> list[Notice]:
     """What an event of a lot says to the few it is about: bidder, leader, winner."""
     return _TELLERS[type_](type_, data, facts)

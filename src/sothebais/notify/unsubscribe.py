@@ -2,13 +2,14 @@
 
 import base64
 import binascii
+import re
 from uuid import UUID
 
 from sothebais.auctions.receipts import HouseKey, check_signature
 from sothebais.errors import InvalidInput, VerificationFailed
 
-#: Before a token is looked at: a UUID and an Ed25519 signature in base64url.
-TOKEN_LENGTH = 107
+#: A UUID and an Ed25519 signature in base64url.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{107}", re.ASCII)
 PATH = "/api/v1/unsubscribe"
 
 
@@ -21,7 +22,7 @@ def token(key: HouseKey, user: UUID) -> str:
 def person_of(key: HouseKey, text: str) -> UUID:
     """Whose token this is. Raises InvalidInput for one the house never made."""
     try:
-        raw = base64.urlsafe_b64decode(text + "=") if len(text) == TOKEN_LENGTH and text.isascii() else b""
+        raw = base64.urlsafe_b64decode(text + "=") if _TOKEN.fullmatch(text) else b""
         user = UUID(bytes=raw[:16])
         check_signature(
             _statement(user) | {"signature": raw[16:].hex()}, key.public, what="unsubscribe link"

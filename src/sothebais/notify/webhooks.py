@@ -81,7 +81,7 @@ returning d.id, d.webhook_id, d.event_id, d.attempts, w.url, w.format, w.secret,
   e.correlation_id, e.causation_id, e.data::text as data, e.prev_hash, e.hash
 """  # noqa: S608
 _FINISH = f"""
-update {_D} set status = $3, delivered_at = case when $3 = 'SENT' then now() end, next_attempt_at = null,
+update {_D} set status = $3::text, delivered_at = case when $3::text = 'SENT' then now() end, next_attempt_at = null,
   response_status = $4, error = $5 where id = $1 and status = 'PENDING' and attempts = $2 returning id
 """  # noqa: S608
 _AGAIN = f"""

@@ -55,7 +55,9 @@ class ContractWallets:
             if left:
                 await self._clock.sleep(TRY_AGAIN_AFTER_S)
         # the address of a node may hold a key: it is not named
-        raise Unavailable("The Ethereum node does not answer, so this wallet cannot be checked. Try again.", retry_after=5)
+        raise Unavailable(
+            "The Ethereum node does not answer, so this wallet cannot be checked. Try again.", retry_after=5
+        )
 
 
 def call_data(digest: bytes, signature: bytes) -> bytes:

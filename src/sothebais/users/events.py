@@ -32,7 +32,9 @@ def action(
     return log.event("user:action", f"user:{user}", data, at=from_datetime(at), source=Source.ADMIN_FRONTEND)
 
 
-def wallet_linked(user: UUID, wallet: UUID, chain: str, method: str, *, at: datetime, linked: bool = True) -> log.Record:
+def wallet_linked(
+    user: UUID, wallet: UUID, chain: str, method: str, *, at: datetime, linked: bool = True
+) -> log.Record:
     """``user:wallet:linked``: a wallet was proven, or given up."""
     data = {"user": str(user), "wallet": str(wallet), "chain": chain, "method": method, "linked": linked}
     return log.event("user:wallet:linked", f"user:{user}", data, at=from_datetime(at), source=Source.ADMIN_FRONTEND)

@@ -53,7 +53,12 @@ class Nonces:
         self._engine = engine
 
     async def issue(
-        self, purpose: Purpose, *, user: UUID | None = None, data: dict[str, Any] | None = None, value: str | None = None
+        self,
+        purpose: Purpose,
+        *,
+        user: UUID | None = None,
+        data: dict[str, Any] | None = None,
+        value: str | None = None,
     ) -> Issued:
         """A new challenge for ``purpose``, good for ``LIFE_S``; letters and digits only."""
         value = value or secrets.token_hex(VALUE_BYTES)

@@ -17,7 +17,15 @@ HASHES_WAITING_MAX = 32
 GENERATED_BYTES = 15
 #: Long enough to be allowed, and the first to be tried.
 _WORN = frozenset(
-    ("passwordpassword", "password1234", "123456789012", "1234567890123", "qwertyuiop123", "qwertyuiop12", "adminadmin12")
+    (
+        "passwordpassword",
+        "password1234",
+        "123456789012",
+        "1234567890123",
+        "qwertyuiop123",
+        "qwertyuiop12",
+        "adminadmin12",
+    )
 )
 
 

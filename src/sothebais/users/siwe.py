@@ -61,7 +61,7 @@ class Message:
 
 
 # RFC 3986, appendix A
-_UNRESERVED = r"A-Za-z0-9._~-"
+_UNRESERVED = r"A-Za-z0-9._~\-"
 _SUB = r"!$&'()*+,;="
 _PCT = r"%[0-9A-Fa-f]{2}"
 _PCHAR = rf"(?:[{_UNRESERVED}{_SUB}:@]|{_PCT})"

@@ -264,9 +264,7 @@ class Staff:
         statement = sa.select(
             sa.exists(sa.select(Passkey.id).where(Passkey.user_id == user)),
             sa.select(User.totp_secret.is_not(None)).where(User.id == user).scalar_subquery(),
-            sa.exists(
-                sa.select(RecoveryCode.id).where(RecoveryCode.user_id == user, RecoveryCode.used_at.is_(None))
-            ),
+            sa.exists(sa.select(RecoveryCode.id).where(RecoveryCode.user_id == user, RecoveryCode.used_at.is_(None))),
         )
         async with self._engine.connect() as connection:
             has = (await connection.execute(statement)).one()
@@ -300,7 +298,9 @@ class Staff:
             present = self._clock.now() // 1_000 // TOTP_STEP_S
             # all are compared, so that the time it takes says nothing
             steps = range(present - TOTP_DRIFT_STEPS, present + TOTP_DRIFT_STEPS + 1)
-            right = [step for step in steps if secrets.compare_digest(otp.at(step * TOTP_STEP_S).encode(), code.encode())]
+            right = [
+                step for step in steps if secrets.compare_digest(otp.at(step * TOTP_STEP_S).encode(), code.encode())
+            ]
             if not right or (row.totp_last_step is not None and right[-1] <= row.totp_last_step):
                 return False
             await connection.execute(sa.update(User).where(User.id == user).values(totp_last_step=right[-1]))

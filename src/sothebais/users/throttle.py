@@ -47,9 +47,9 @@ class Throttle:
 
     async def check(self, account: str, address: str) -> None:
         """Raises RateLimited while this account or this address has to wait."""
-        statement = sa.select(
-            sa.func.max(SignInFailure.blocked_until), sa.func.clock_timestamp()
-        ).where(SignInFailure.who.in_(list(_keys(account, address))))
+        statement = sa.select(sa.func.max(SignInFailure.blocked_until), sa.func.clock_timestamp()).where(
+            SignInFailure.who.in_(list(_keys(account, address)))
+        )
         async with self._engine.connect() as connection:
             until, now = (await connection.execute(statement)).one()
         if until is not None and until > now:

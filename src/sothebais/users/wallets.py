@@ -83,7 +83,9 @@ class Wallets:
             await accounts.lock(connection, user)
             owner = await _owner(connection, proof)
             if owner is not None and owner != user:
-                raise Conflict("This wallet belongs to another user of this house. Sign in with it, or unlink it there.")
+                raise Conflict(
+                    "This wallet belongs to another user of this house. Sign in with it, or unlink it there."
+                )
             if owner is None:
                 count = sa.select(sa.func.count()).where(Wallet.user_id == user)
                 if (await connection.execute(count)).scalar_one() >= WALLETS_MAX:
@@ -171,7 +173,9 @@ class Wallets:
                 "know a node to ask (SOTHEBAIS_ETHEREUM_RPC_URL is not set)."
             )
         if int(message.chain_id) != self._chain_ids[0]:
-            raise ProofRefused(f"The signature is not an account's, and contracts are only asked on chain {self._chain_ids[0]}.")
+            raise ProofRefused(
+                f"The signature is not an account's, and contracts are only asked on chain {self._chain_ids[0]}."
+            )
         if not await self._contracts.signed(text, message.address, given):
             raise ProofRefused("The signature is not that of the message's address, as an account or as a contract.")
         return "ERC1271"
@@ -199,7 +203,7 @@ async def _owner(connection: AsyncConnection, proof: Proof) -> UUID | None:
     return found
 
 
-def _mine(user: UUID, wallet: UUID) -> sa.Select[tuple[Wallet]]:
+def _mine(user: UUID, wallet: UUID) -> sa.Select[Any]:
     return sa.select(Wallet).where(Wallet.id == wallet, Wallet.user_id == user)
 
 

@@ -159,7 +159,9 @@ class XSignIn:
         owner: UUID | None = (await connection.execute(statement)).scalar_one_or_none()
         if owner is not None:
             if linking is not None and owner != linking:
-                raise Conflict("This X account belongs to another user of this house. Sign in by it, or unlink it there.")
+                raise Conflict(
+                    "This X account belongs to another user of this house. Sign in by it, or unlink it there."
+                )
             await connection.execute(
                 sa.update(SocialAccount)
                 .where(SocialAccount.platform == PLATFORM, SocialAccount.platform_user_id == person.id)
@@ -176,9 +178,7 @@ class XSignIn:
                 handle=person.username,
             )
         )
-        row = (
-            await connection.execute(sa.select(User.role, sa.func.now().label("now")).where(User.id == user))
-        ).one()
+        row = (await connection.execute(sa.select(User.role, sa.func.now().label("now")).where(User.id == user))).one()
         linked = events.action(user, "account.link", at=row.now, role=row.role, reason=PLATFORM)
         await log.append(connection, [linked])
         return user
@@ -231,7 +231,9 @@ def _checked(person: XPerson) -> XPerson:
 
 
 def _silent() -> Unavailable:
-    return Unavailable("X does not answer as it should, so you are not signed in. Try again in a moment.", retry_after=5)
+    return Unavailable(
+        "X does not answer as it should, so you are not signed in. Try again in a moment.", retry_after=5
+    )
 
 
 def _hash(text: str) -> str:

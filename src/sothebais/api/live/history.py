@@ -7,7 +7,6 @@ from sothebais.api.live import protocol, visibility
 from sothebais.events.cursors import LoggedEvent
 from sothebais.events.log import Position
 
-EVENTS_MAX = 10_000
 BYTES_MAX = 32 * 1024 * 1024
 #: What is too much goes in one step when it is this share, so that trimming costs little per event.
 _SLACK = 1.25
@@ -43,7 +42,7 @@ def _position(item: Item) -> Position:
 class History:
     """Every event behind ``floor`` up to ``position``, at most ``events_max`` and ``bytes_max`` of them."""
 
-    def __init__(self, floor: Position, *, events_max: int = EVENTS_MAX, bytes_max: int = BYTES_MAX) -> None:
+    def __init__(self, floor: Position, *, events_max: int, bytes_max: int = BYTES_MAX) -> None:
         self.floor = floor
         self.position = floor
         self._events_max, self._bytes_max = events_max, bytes_max

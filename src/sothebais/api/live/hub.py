@@ -36,6 +36,10 @@ log = structlog.get_logger(__name__)
 TIME_EVERY_S = 10.0
 #: A session that has ended ends its connections after so long at the latest.
 SESSIONS_LOOK_S = 5.0
+#: Events before its start that a new tail reads, for those who come back from a process that died.
+WARM_EVENTS = 2_000
+#: Events kept in memory.
+KEPT_EVENTS_MAX = 10_000
 #: A hub that nobody follows stops reading after so long.
 IDLE_S = 60.0
 #: How long a client waits for the log to be there, or to come to where another process had it.
@@ -236,7 +240,13 @@ class Hub:
 
     async def _read_while_wanted(self) -> None:
         self._tail = Tail(
-            self._dsn, self._store, clock=self._clock, begin=self._begin, take=self._take, caught_up=self._ready.set
+            self._dsn,
+            self._store,
+            clock=self._clock,
+            begin=self._begin,
+            take=self._take,
+            caught_up=self._ready.set,
+            warm_events=WARM_EVENTS,
         )
         work = asyncio.create_task(self._tail.run())
         try:
@@ -256,7 +266,7 @@ class Hub:
                 self._wanted.set()
 
     def _begin(self, position: Position) -> None:
-        self.history = History(position)
+        self.history = History(position, events_max=KEPT_EVENTS_MAX)
 
     async def _take(self, events: Sequence[cursors.LoggedEvent]) -> None:
         """Hand on what the log has, in its order."""

@@ -22,8 +22,6 @@ from sothebais.state.store import StateStore
 
 log = structlog.get_logger(__name__)
 
-#: Events before its start that a new tail reads, for those who come back from a process that died.
-WARM_EVENTS = 2_000
 READ_ROWS_MAX = 500
 #: It looks by itself after so long, whether anybody woke it or not.
 LOOK_AGAIN_S = 0.25
@@ -54,7 +52,7 @@ class Tail:
         begin: Callable[[Position], None],
         take: Take,
         caught_up: Callable[[], None],
-        warm_events: int = WARM_EVENTS,
+        warm_events: int,
     ) -> None:
         self._dsn, self._store, self._clock = dsn, store, clock
         self._begin, self._take, self._caught_up = begin, take, caught_up

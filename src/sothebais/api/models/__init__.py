@@ -6,9 +6,9 @@ Each module names its own in ``REQUESTS`` and ``ANSWERS``.
 
 from pydantic import BaseModel
 
-from sothebais.api.models import admin, auctions, auth, base, campaigns, collections, events, me
+from sothebais.api.models import admin, auctions, auth, base, campaigns, chat, collections, events, me, notifications, settlement, webhooks
 
-_MODULES = (base, auctions, auth, events, me, collections, campaigns, admin)
+_MODULES = (base, auctions, auth, events, me, collections, campaigns, admin, settlement, chat, notifications, webhooks)
 
 REQUESTS: dict[str, type[BaseModel]] = {
     name: model for module in _MODULES for name, model in sorted(module.REQUESTS.items())

@@ -43,7 +43,9 @@ class NonceAnswer(Body):
 class WalletProof(Body):
     """A message of EIP-4361, word for word as it was signed, and its signature."""
 
-    message: str = Field(max_length=4_096, examples=["auctions.example wants you to sign in with your Ethereum account:…"])
+    message: str = Field(
+        max_length=4_096, examples=["auctions.example wants you to sign in with your Ethereum account:…"]
+    )
     signature: str = Field(
         max_length=8_200, description="0x and hex digits; base58 from a Solana wallet.", examples=["0x8c46b6eb8505…"]
     )

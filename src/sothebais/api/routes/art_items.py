@@ -1,6 +1,6 @@
 """Art items of the catalogue, and their pictures."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request, Response
@@ -16,7 +16,7 @@ from sothebais.api.routes.collections import values_of
 from sothebais.auctions.tables import Auction
 from sothebais.catalog import editing, repository
 from sothebais.catalog.fetch import Fetcher
-from sothebais.catalog.renditions import Format
+from sothebais.catalog.renditions import Format, Width
 from sothebais.clock import from_datetime, isoformat
 from sothebais.errors import InvalidInput, NotFound
 
@@ -77,7 +77,7 @@ async def list_items(
     return paging.page(rows, limit, shown)
 
 
-@router.get("/{item_id}", summary="One art item", responses={200: {"model": ArtItem}}, response_model=None)
+@router.get("/{item_id}", summary="One art item", responses={200: {"model": ArtItem}, **etags.NOT_MODIFIED}, response_model=None)
 async def get_item(item_id: str, request: Request) -> Response:
     """Its metadata as it came, and where its picture is."""
     key = paging.path_id(item_id, "art item")
@@ -98,7 +98,7 @@ async def get_item(item_id: str, request: Request) -> Response:
 async def get_image(
     item_id: str,
     request: Request,
-    width: Annotated[Literal[320, 640, 1280] | None, Query(description="No wider than this; else as stored.")] = None,
+    width: Annotated[Width | None, Query(description="No wider than this; else as stored.")] = None,
     v: Annotated[
         str | None, Query(max_length=64, description="The beginning of the picture's hash: then the answer never changes.")
     ] = None,
@@ -112,7 +112,7 @@ async def get_image(
         raise NotFound("This art item has no picture yet.")
     digest = row.asset_sha256.hex()
     form: Format = "webp" if "image/webp" in request.headers.get("accept", "") else "jpg"
-    variant = "original" if width is None else f"{width}.{form}"
+    variant = "original" if width is None else f"{int(width)}.{form}"
     headers = {
         "ETag": f'"{digest}-{variant}"',
         "Cache-Control": FOR_GOOD if v is not None and len(v) >= VERSION_LENGTH and digest.startswith(v) else FOR_A_MINUTE,
@@ -126,7 +126,7 @@ async def get_image(
     if width is None:
         served = await parts.renditions.original(row.asset_path, digest, row.asset_media_type)
     else:
-        served = await parts.renditions.sized(row.asset_path, digest, width, form)
+        served = await parts.renditions.sized(row.asset_path, digest, int(width), form)
     return Response(served.data, media_type=served.media_type, headers=headers)
 
 

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from sothebais import ids
+from sothebais.api import etags
 from sothebais.api.models.auctions import AuctionPage, AuctionSnapshot, BidPage
 from sothebais.api.models.base import Problem
 from sothebais.api.parts import parts_of
@@ -55,12 +56,16 @@ async def list_auctions(
 @router.get(
     "/{auction_id}",
     summary="One lot as it is now",
-    responses={200: {"model": AuctionSnapshot}, 404: {"model": Problem}, 422: {"model": Problem}},
+    responses={200: {"model": AuctionSnapshot}, **etags.NOT_MODIFIED},
     response_model=None,
 )
-async def get_auction(auction_id: str, request: Request) -> dict[str, Any]:
-    """The snapshot with ``n``, ``position``, server time, the next valid amount and what it would cost in all."""
-    return await repository.snapshot(parts_of(request).database, _id(auction_id))
+async def get_auction(auction_id: str, request: Request) -> Response:
+    """The snapshot with ``n``, ``position``, server time, the next valid amount and what it would cost in all.
+
+    With the ``ETag`` of an earlier answer in ``If-None-Match``: 304 while the lot is as it was.
+    """
+    snapshot = await repository.snapshot(parts_of(request).database, _id(auction_id))
+    return etags.respond(request, snapshot, etags.snapshot_tag(snapshot))
 
 
 @router.get(

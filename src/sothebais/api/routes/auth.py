@@ -1,5 +1,6 @@
 """Signing in and out. Every sign-in answers with a token and sets the cookie, both fresh."""
 
+import contextlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -59,7 +60,9 @@ async def sandbox(body: SandboxSignIn, request: Request, response: Response) -> 
     auth.check_not_foreign(request)
     if not parts.settings.sandbox:
         raise NotFound("Sandbox sign-in is off in this house.")
-    return await _welcome(request, response, *await parts.sessions.sign_in_sandbox(body.handle, user_agent=_agent(request)))
+    return await _welcome(
+        request, response, *await parts.sessions.sign_in_sandbox(body.handle, user_agent=_agent(request))
+    )
 
 
 @router.post("/nonce", status_code=201, summary="Begin signing in with a wallet", responses=PROBLEMS)
@@ -253,10 +256,8 @@ async def _end_former(request: Request, parts: ApiParts) -> None:
     former = request.cookies.get(auth.COOKIE)
     if former is None:
         return
-    try:
+    with contextlib.suppress(SothebaisError):  # it was over already
         await auth.end_session(parts, await parts.sessions.authenticate(former))
-    except SothebaisError:
-        pass  # it was over already
 
 
 async def _may_start(request: Request) -> None:

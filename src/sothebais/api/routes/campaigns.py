@@ -130,7 +130,7 @@ async def list_campaigns(
     return paging.page(rows, limit, shown)
 
 
-@router.get("/{campaign_id}", summary="One campaign", responses={200: {"model": Campaign}}, response_model=None)
+@router.get("/{campaign_id}", summary="One campaign", responses={200: {"model": Campaign}, **etags.NOT_MODIFIED}, response_model=None)
 async def get_campaign(campaign_id: str, request: Request, person: Anybody) -> Response:
     """By id or slug."""
     return etags.respond(request, shown(await _found(parts_of(request), campaign_id, person)))

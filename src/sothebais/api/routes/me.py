@@ -91,7 +91,9 @@ async def link_wallet(body: WalletProof, person: InPersonRecently, request: Requ
     return _json(linked)
 
 
-@router.get("/wallets/{wallet_id}", summary="A wallet of yours", responses={**MINE, **GONE}, response_model=MyWalletInFull)
+@router.get(
+    "/wallets/{wallet_id}", summary="A wallet of yours", responses={**MINE, **GONE}, response_model=MyWalletInFull
+)
 async def get_wallet(wallet_id: str, person: SignedIn, request: Request) -> dict[str, Any]:
     """With when and how it was proven."""
     return _json(await parts_of(request).people.wallets.one(person.user, path_id(wallet_id, "wallet")))
@@ -160,7 +162,11 @@ async def passkey_options(person: StaffInPersonRecently, request: Request) -> Pa
 
 
 @router.post(
-    "/passkeys", status_code=201, summary="Add a passkey (staff)", responses={**MINE, **NOT_NOW}, response_model=MyPasskey
+    "/passkeys",
+    status_code=201,
+    summary="Add a passkey (staff)",
+    responses={**MINE, **NOT_NOW},
+    response_model=MyPasskey,
 )
 async def add_passkey(body: NewPasskey, person: StaffInPersonRecently, request: Request) -> dict[str, Any]:
     """The answer of ``navigator.credentials.create``; from then on it is a second factor."""
@@ -180,9 +186,7 @@ async def remove_passkey(passkey_id: str, person: StaffInPersonRecently, request
 @router.post("/recovery-codes", status_code=201, summary="New recovery codes (staff)", responses={**MINE, **NOT_NOW})
 async def new_recovery_codes(person: StaffInPersonRecently, request: Request) -> NewRecoveryCodes:
     """Ten codes in place of the old ones, told once."""
-    return NewRecoveryCodes(
-        recovery_codes=list(await parts_of(request).people.staff.new_recovery_codes(person.user))
-    )
+    return NewRecoveryCodes(recovery_codes=list(await parts_of(request).people.staff.new_recovery_codes(person.user)))
 
 
 @router.post("/password", status_code=204, summary="Change your password (staff)", responses={**MINE, **NOT_NOW})

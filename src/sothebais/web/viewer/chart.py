@@ -66,11 +66,8 @@ def step_chart(points: Sequence[PricePoint], *, starts_at: int, ends_at: int) ->
     marks = tuple(
         Mark(x(point.at), y(point.price), money.text(point.price), point.leader, point.at) for point in points
     )
-    path = [f"M{marks[0].x:g} {marks[0].y:g}"]
-    for mark in marks[1:]:
-        path.append(f"H{mark.x:g}V{mark.y:g}")
-    path.append(f"H{x(end):g}")
-    line = "".join(path)
+    steps = "".join(f"H{mark.x:g}V{mark.y:g}" for mark in marks[1:])
+    line = f"M{marks[0].x:g} {marks[0].y:g}{steps}H{x(end):g}"
     floor = HEIGHT - BOTTOM
     return Chart(
         width=WIDTH,

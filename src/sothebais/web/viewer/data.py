@@ -69,6 +69,10 @@ class LotLine(msgspec.Struct, frozen=True):
     campaign_name: str | None
     day: UUID | None
     day_number: int | None
+    #: Milliseconds between the end of bidding and the hammer.
+    grace: int
+    #: Milliseconds between two steps of a Dutch price.
+    interval: int | None
     piece: Piece
 
     @property
@@ -146,6 +150,8 @@ _LINE = (
         Auction.ends_at,
         Auction.ended_at,
         Auction.campaign_day_id,
+        Auction.terms["closing_grace"].as_integer().label("grace"),
+        Auction.terms["interval"].as_integer().label("interval"),
         repository.TITLE,
         User.name.label("leader"),
         CampaignDay.number.label("day_number"),
@@ -154,7 +160,7 @@ _LINE = (
         ArtItem.id.label("item_id"),
         ArtItem.token_id,
         ArtItem.description,
-        ArtItem.erc721,
+        ArtItem.erc721.label("erc721"),
         ArtItem.asset_sha256,
         ArtItem.asset_width,
         ArtItem.asset_height,
@@ -328,18 +334,6 @@ _CAMPAIGN_COLUMNS = (
 )
 
 
-async def standing(engine: AsyncEngine, auction: UUID, user: UUID) -> str | None:
-    """The greatest visible amount this person has bid on the lot, if any."""
-    statement = sa.select(sa.func.max(Bid.amount)).where(
-        Bid.auction_id == auction,
-        Bid.user_id == user,
-        Bid.status == BidStatus.ACCEPTED,
-    )
-    async with engine.connect() as connection:
-        found = (await connection.execute(statement)).scalar_one()
-    return None if found is None else money.text(found)
-
-
 async def has_bid(engine: AsyncEngine, auction: UUID, user: UUID) -> bool:
     """Whether this person has an accepted bid on the lot."""
     statement = sa.select(Bid.id).where(
@@ -375,6 +369,8 @@ def _line(row: Any) -> LotLine:
         campaign_name=row.campaign_name,
         day=row.campaign_day_id,
         day_number=row.day_number,
+        grace=row.grace or 0,
+        interval=row.interval,
         piece=_piece(row),
     )
 

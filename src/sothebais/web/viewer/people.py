@@ -106,6 +106,7 @@ PREFERENCES = {
     "bid_confirmations": True,
     "outbid_alerts": True,
     "auction_reminders": True,
+    "by_email": True,
     "theme": "system",
     "time_zone": "UTC",
     "locale": "en",

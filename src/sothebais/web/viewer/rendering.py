@@ -90,6 +90,7 @@ class Renderer:
             "theme": theme if theme in THEMES else None,
             "zone": None if zone == ZONE_UNSET else zone,
             "sandbox": self._parts.settings.sandbox,
+            "with_x": self._parts.settings.x_client_id is not None,
             "path": request.url.path,
             "server_time": isoformat(self._parts.clock.now()),
         }

@@ -9,7 +9,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-_STATUS = op.f("ck_settlements_settlementstatus")
+_STATUS = "settlementstatus"
 _BEFORE = ("INVOICED", "PAID", "DELIVERED", "SETTLED", "EXPIRED")
 
 

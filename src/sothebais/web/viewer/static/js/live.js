@@ -9,14 +9,15 @@ const SILENCE_MS_MAX = 26_000;
 const POLL_MS = 2_500;
 const POLL_MS_MAX = 15_000;
 
-async function address() {
+/** Where the feed is: the house's own word, else beside the page; after a failure the other of the two. */
+async function addresses() {
   const own = new URL("/api/v1/live", location.href);
   own.protocol = own.protocol === "https:" ? "wss:" : "ws:";
   try {
     const config = await ask("/api/v1/config", { patience: 4_000 });
-    return config?.live_url ?? own.href;
+    return [config.live_url ?? own.href, config.live_fallback_url ?? own.href];
   } catch {
-    return own.href;
+    return [own.href];
   }
 }
 
@@ -34,7 +35,7 @@ export class LiveLot {
   #position = null;
   #attempt = 0;
   #heardAt = 0;
-  #address = null;
+  #addresses = null;
   #poll;
   #pollTimer = null;
   #pollMs = POLL_MS;
@@ -88,10 +89,11 @@ export class LiveLot {
 
   async #connect() {
     if (this.#stopped) return;
-    this.#address ??= await address();
+    this.#addresses ??= await addresses();
+    if (this.#stopped) return;
     let socket;
     try {
-      socket = new WebSocket(this.#address);
+      socket = new WebSocket(this.#addresses[this.#attempt % this.#addresses.length]);
     } catch {
       this.#lost();
       return;
@@ -112,8 +114,8 @@ export class LiveLot {
     if (this.#stopped) return;
     const wait = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#attempt) * (0.5 + Math.random() / 2);
     this.#attempt += 1;
-    // another process may answer at another address by then
-    this.#address = null;
+    // the house may have moved when it does not answer at either
+    if (this.#attempt % 4 === 0) this.#addresses = null;
     setTimeout(() => this.#connect(), wait);
     if (this.#pollTimer === null) this.#readAgain(0);
   }

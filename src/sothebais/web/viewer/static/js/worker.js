@@ -38,12 +38,12 @@ addEventListener("fetch", (event) => {
 addEventListener("push", (event) => {
   const told = event.data?.json() ?? {};
   event.waitUntil(
-    registration.showNotification(told.title ?? "SothebAIs", { body: told.body ?? "", tag: told.tag, data: { url: told.url ?? "/me" } }),
+    registration.showNotification(told.title ?? "SothebAIs", { body: told.body ?? "", tag: told.id, data: { path: told.path ?? "/me" } }),
   );
 });
 
 addEventListener("notificationclick", (event) => {
   event.notification.close();
-  const target = new URL(event.notification.data.url, location.origin);
+  const target = new URL(event.notification.data.path, location.origin);
   if (target.origin === location.origin) event.waitUntil(clients.openWindow(target.href));
 });
