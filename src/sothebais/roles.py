@@ -26,6 +26,7 @@ from sothebais.errors import ConfigurationError
 from sothebais.supervisor import Role, Supervisor
 from sothebais.telemetry import logging
 from sothebais.telemetry.tracing import tracing
+from sothebais.web import viewer
 
 log = structlog.get_logger(__name__)
 
@@ -122,6 +123,7 @@ async def _auction_engine(settings: Settings, port: int | None, parent: int | No
         clock = house.auction_clock(engine)
         parts = house.api_parts(engine, store)
         app = create_app(parts)
+        viewer.mount(app, parts)
         try:
             await _serve(app, listener, parent, background=[hub_of(parts).run, clock.run, Heartbeat(parts, AUCTION_ENGINE).run])
         finally:
@@ -139,6 +141,7 @@ async def _admin_frontend(settings: Settings, port: int | None, parent: int | No
         await engine.start()
         parts = house.api_parts(engine, store)
         app = create_app(parts)
+        viewer.mount(app, parts)
         try:
             await _serve(app, listener, parent, background=[hub_of(parts).run, Heartbeat(parts, ADMIN_FRONTEND).run])
         finally:

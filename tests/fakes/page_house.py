@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import sqlalchemy as sa
 import uvicorn
 
@@ -20,11 +21,14 @@ from sothebais.api.live.served import LiveProtocol
 from sothebais.auctions.model import Override
 from sothebais.bootstrap import House, make_data_folders
 from sothebais.campaigns import service as campaigns
+from sothebais.campaigns.model import ListedOrder
 from sothebais.catalog.assets import AssetStore
 from sothebais.catalog.service import import_collection
 from sothebais.catalog.tables import ArtItem
 from sothebais.config import Settings
+from sothebais.db import migrations
 from sothebais.db.engine import create_engine
+from sothebais.events import log
 from sothebais.rehearsal import artworks, demo
 from sothebais.users.tables import Role
 from sothebais.web import viewer
@@ -47,6 +51,7 @@ class PageHouse:
         self._server: uvicorn.Server | None = None
         self.house: House
         self.items: list[UUID] = []
+        self.evening: UUID | None = None
 
     @property
     def url(self) -> str:
@@ -91,6 +96,9 @@ class PageHouse:
             self.settings.redis_url.get_secret_value(),
         )
         pool = create_engine(database_url, name="pages", pool_size=6)
+        await migrations.upgrade(pool)
+        async with pool.begin() as connection:
+            await log.ensure_epoch(connection)
         self.house = House(self.settings, database_url, redis_url, pool)
         self.store = self.house.store()
         self.relay_store = self.house.store()
@@ -169,6 +177,7 @@ class PageHouse:
         async def make() -> UUID:
             pace = demo.Pace(speed)
             plan, _ = demo.plan(tokens, "rooms", slug, now=self.house.now() + begins_in, pace=pace, seed=4)
+            plan = msgspec.structs.replace(plan, order=ListedOrder(tuple(tokens)))
             made = await campaigns.create(self.house.engine, plan, self.house.lot_scheduler, self.house.now())
             await campaigns.start(self.house.engine, made, self.house.now())
             return made

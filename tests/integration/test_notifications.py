@@ -129,10 +129,10 @@ async def test_bids_are_told_to_bidder_and_beaten_leader_and_no_maximum_ever(
         await eventually(lambda: kinds(house, ben), "ben is told")
 
         async def both() -> bool:
-            return (
-                await kinds(house, ana) == ["BID_ACCEPTED", "OUTBID"]
-                and await kinds(house, ben) == ["OUTBID", "BID_ACCEPTED"]
-            )
+            return await kinds(house, ana) == ["BID_ACCEPTED", "OUTBID"] and await kinds(house, ben) == [
+                "OUTBID",
+                "BID_ACCEPTED",
+            ]
 
         await eventually(both, "both are told what happened")
         answer = await client.get("/api/v1/me/notifications", headers=her)
@@ -313,7 +313,7 @@ async def test_a_mail_is_whole_and_its_link_unsubscribes_in_one_click(
 ) -> None:
     ana, her = await signed_in(client, "ana")
     await with_email(house, ana, "ana@people.example")
-    await tell(house, ana, title="You won <Lot 1> & more", body='A "body" <b>', path="/lots/1")
+    await tell(house, ana, title="You won <Lot 1> & more", body='A "body" <b>', path="/auctions/1")
     async with told(house):
         mail = (await eventually(lambda: _later(mailbox.mails), "the mail"))[0]
         assert mail["From"] == "The house <house@house.example>"
@@ -324,7 +324,7 @@ async def test_a_mail_is_whole_and_its_link_unsubscribes_in_one_click(
         assert plain is not None
         assert rich is not None
         assert 'A "body" <b>' in plain.get_content()
-        assert "http://house.test/lots/1" in plain.get_content()
+        assert "http://house.test/auctions/1" in plain.get_content()
         assert "&lt;Lot 1&gt; &amp; more" in rich.get_content()
         assert "<b>" not in rich.get_content()
         assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
@@ -390,9 +390,7 @@ async def tell(house: House, *users: UUID, title: str = "You won", body: str = "
     event = (await a_logged_event(house)).id
     connection = await connect(house.database_url, name="test")
     try:
-        notices = [
-            Notice(user=user, kind=NotificationKind.WON, title=title, body=body, path=path) for user in users
-        ]
+        notices = [Notice(user=user, kind=NotificationKind.WON, title=title, body=body, path=path) for user in users]
         async with connection.transaction():
             await repository.tell(connection, notices, house.now(), event=event)
     finally:
@@ -435,7 +433,8 @@ def dispatcher(house: House, port: int, backoff_s: tuple[float, ...] = SOON) -> 
 
 
 async def all_are(house: House, users: list[UUID], status: str) -> bool:
-    return all([row.status == status for user in users for row in await rows(house, user, "EMAIL")])
+    found = [row for user in users for row in await rows(house, user, "EMAIL")]
+    return all(row.status == status for row in found)
 
 
 async def some_people(house: House, count: int) -> list[UUID]:

@@ -1,6 +1,7 @@
 """Following things, being reminded of them, and news for everybody who follows."""
 
 import asyncio
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,9 @@ def settings(settings: Settings) -> Settings:
     return settings.model_copy(update={"smtp_url": None})
 
 
-async def a_campaign(house: House, *, begins_in: int, days: int = 1, status: str = "SCHEDULED") -> tuple[UUID, list[UUID]]:
+async def a_campaign(
+    house: House, *, begins_in: int, days: int = 1, status: str = "SCHEDULED"
+) -> tuple[UUID, list[UUID]]:
     """A campaign whose days lie an hour apart; its id and theirs."""
     campaign, collection = ids.new_id(), ids.new_id()
     made = [ids.new_id() for _ in range(days)]
@@ -61,9 +64,15 @@ async def a_campaign(house: House, *, begins_in: int, days: int = 1, status: str
             await connection.execute(
                 sa.text(
                     "insert into campaign_days (id, campaign_id, number, date, pre_auction_at, auction_at, post_auction_at,"
-                    " ends_at) values (:id, :campaign, :number, date '2026-03-01' + :number, :a, :b, :c, :d)"
+                    " ends_at) values (:id, :campaign, :number, :on, :a, :b, :c, :d)"
                 ),
-                {"id": day, "campaign": campaign, "number": number, **dict(zip("abcd", times, strict=True))},
+                {
+                    "id": day,
+                    "campaign": campaign,
+                    "number": number,
+                    "on": date(2026, 3, number),
+                    **dict(zip("abcd", times, strict=True)),
+                },
             )
     return campaign, made
 
@@ -137,7 +146,7 @@ async def test_a_reminder_comes_in_time_once_moves_with_its_lot_and_never_after_
     await follow(house, ana, auction_id=lot)
     await follow(house, ana, auction_id=over)
     # who follows later than the reminder's time is told when it opens
-    await follow(house, ben, 2 * 3_600, auction_id=lot)
+    await follow(house, ben, 4 * 3_600, auction_id=lot)
     await follow(house, cat, auction_id=lot)
     async with house.engine.begin() as made:
         await service.set_preferences(made, cat, {"auction_reminders": False}, house.now())
@@ -158,7 +167,9 @@ async def test_a_reminder_comes_in_time_once_moves_with_its_lot_and_never_after_
     assert await reminded(house, ana) == [("AUCTION_REMINDER", "Lot 1 “Lot 1” opens soon")]
     assert await reminded(house, ben) == []
     # brought forward again after the reminder: it was sent, it is not sent again
-    await step(engine, lot, "MOVE", actor=ana, starts_at=now + HOUR, ends_at=now + 3 * HOUR, hard_close_at=now + 3 * HOUR)
+    await step(
+        engine, lot, "MOVE", actor=ana, starts_at=now + HOUR, ends_at=now + 3 * HOUR, hard_close_at=now + 3 * HOUR
+    )
     await work.look(connection)
     assert len(await reminded(house, ana)) == 1
     # far too late for Ben now
@@ -168,7 +179,9 @@ async def test_a_reminder_comes_in_time_once_moves_with_its_lot_and_never_after_
     assert len(reminders) == 1
 
 
-@pytest.mark.parametrize(("late", "told"), [(0, True), (REMINDER_LATE_MS_MAX - 5_000, True), (REMINDER_LATE_MS_MAX, False)])
+@pytest.mark.parametrize(
+    ("late", "told"), [(0, True), (REMINDER_LATE_MS_MAX - 5_000, True), (REMINDER_LATE_MS_MAX, False)]
+)
 async def test_a_reminder_is_late_by_no_more_than_its_bound(
     house: House, connection: Any, late: int, told: bool
 ) -> None:

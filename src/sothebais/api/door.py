@@ -8,12 +8,14 @@ from typing import Any
 
 from starlette.requests import Request
 
+from sothebais.api.access import may
 from sothebais.api.auth import SAFE_METHODS, identity
 from sothebais.api.errors import problem
 from sothebais.api.limits import SharedLimit
 from sothebais.api.parts import ApiParts
 from sothebais.errors import SothebaisError, TooLarge
 from sothebais.users.service import Identity
+from sothebais.users.tables import Role
 
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -21,9 +23,9 @@ type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREFIX = "/api/v1/"
-#: JSON, and anything else (pictures).
-JSON_BYTES_MAX = 1_048_576
-BODY_BYTES_MAX = 20 * 1024 * 1024
+#: A picture, from the staff; anything else is bounded by ``body_bytes_max``.
+PICTURE_BYTES_MAX = 20 * 1024 * 1024
+PICTURES = ("image/", "multipart/form-data", "application/octet-stream")
 #: A burst is so many seconds' worth of the rate.
 BURST_S = 2
 #: Reads are fetched from Redis so many at a time.
@@ -42,6 +44,7 @@ class Door:
     def __init__(self, app: App, parts: ApiParts) -> None:
         self._app = app
         settings, clock, store = parts.settings, parts.clock, parts.store
+        self._body_bytes_max = settings.body_bytes_max
 
         def limit(name: str, what: str, per_second: float, ahead: int) -> SharedLimit:
             burst = max(1, round(per_second * BURST_S))
@@ -63,11 +66,18 @@ class Door:
                 await limit.take(f"user:{person.user}")
                 if _has_key(person):
                     await limit.take(f"key:{person.session}")
-            receive = await _bounded(request, receive)
+            receive = await _bounded(request, receive, self._most(request, person))
         except SothebaisError as error:
             await problem(error)(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+    def _most(self, request: Request, person: Identity | None) -> int:
+        """How long the body may be: who is nobody on the staff has no pictures to bring."""
+        kind = request.headers.get("content-type", "").lower()
+        is_picture = kind.startswith(PICTURES) and person is not None and may(person, Role.OPERATOR)
+        return PICTURE_BYTES_MAX if is_picture else self._body_bytes_max
 
 
 def _has_key(person: Identity) -> bool:
@@ -84,10 +94,8 @@ async def _caller(request: Request) -> Identity | None:
         return None
 
 
-async def _bounded(request: Request, receive: Receive) -> Receive:
+async def _bounded(request: Request, receive: Receive, most: int) -> Receive:
     """The body's receiver, or TooLarge. A body of announced length is not read here, any other is."""
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    most = JSON_BYTES_MAX if kind == "application/json" else BODY_BYTES_MAX
     announced = request.headers.get("content-length")
     if announced is not None:
         # the server holds a body to the length that was announced

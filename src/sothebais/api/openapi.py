@@ -165,16 +165,17 @@ def _complete(path: str, method: str, operation: dict[str, Any], needs: _Needs) 
     for status in statuses:
         responses.setdefault(str(status), {})
     for status, response in responses.items():
-        if status.isdigit() and int(status) >= 400 and not _own_content(response):
-            response["content"] = {PROBLEM: {"schema": {"$ref": f"{_REF}Problem"}}}
+        if status.isdigit() and int(status) >= 400:
+            own = {kind: content for kind, content in response.get("content", {}).items() if _is_own(content)}
+            response["content"] = {**own, PROBLEM: {"schema": {"$ref": f"{_REF}Problem"}}}
             _describe(int(status), response)
         response.setdefault("description", "Done")
 
 
-def _own_content(response: dict[str, Any]) -> bool:
-    """Whether an error answers with something that is no problem document (``/readyz`` does)."""
-    body = response.get("content", {}).get(JSON, {}).get("schema", {})
-    return bool(body) and body.get("$ref") not in (f"{_REF}Problem", f"{_REF}HTTPValidationError")
+def _is_own(content: dict[str, Any]) -> bool:
+    """Whether an error may answer with something that is no problem document (``/readyz`` does, and pages do)."""
+    schema = content.get("schema")
+    return schema is None or schema.get("$ref") not in (f"{_REF}Problem", f"{_REF}HTTPValidationError")
 
 
 def _describe(status: int, response: dict[str, Any]) -> None:

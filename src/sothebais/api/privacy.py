@@ -38,7 +38,7 @@ BLANKED: dict[str, dict[str, Any]] = {
 }
 #: Lots that somebody may lead.
 RUNNING = (Status.ACTIVE, Status.PAUSED, Status.CLOSING)
-UNPAID = (SettlementStatus.INVOICED,)
+UNPAID = (SettlementStatus.OFFERED, SettlementStatus.INVOICED)
 
 
 async def export(engine: AsyncEngine, user: UUID) -> dict[str, Any]:
@@ -186,6 +186,6 @@ async def _check_nothing_is_owed(connection: AsyncConnection, user: UUID) -> Non
     if leading:
         raise Conflict("You lead a lot that is still running. Ask again when it is over.", reason="LEADING")
     if owing:
-        raise Conflict("You have an invoice that is not paid yet. Pay it, or wait until it expires.", reason="UNPAID")
+        raise Conflict("You have an invoice, or an offer, that is still open. Pay it, or wait until it expires.", reason="UNPAID")
     if selling:
         raise Conflict("A lot of yours is still to be sold. Ask again when it is over.", reason="SELLING")

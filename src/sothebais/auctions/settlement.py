@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 #: Lots that one look takes up; the rest are there at the next.
 BATCH_LOTS_MAX = 100
+#: Nobody is given longer than a year to pay.
+DUE_MS_MAX = 366 * 86_400_000
 NOT_PAID = "not paid in time"
 NOT_ACCEPTED = "the offer was not accepted in time"
 DECLINED = "the offer was declined"
@@ -72,8 +74,8 @@ class Settlements:
     ) -> None:
         """Invoice a sold lot by hand, before the house does it by itself."""
         reason = checked_reason(reason)
-        if due_at is not None and due_at <= now:
-            raise InvalidInput("due_at must be later than now.", field="due_at")
+        if due_at is not None and not now < due_at <= now + DUE_MS_MAX:
+            raise InvalidInput("due_at must be later than now, and within a year.", field="due_at")
         async with self._engine.begin() as connection:
             lot = await settlement_books.hold(connection, auction)
             if not lot.sold:

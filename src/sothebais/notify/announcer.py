@@ -52,7 +52,7 @@ _BIDDERS = f"select b.user_id from {_B} b where b.auction_id = $1 and b.status =
 _LOT_FOLLOWERS = f"select f.user_id from {_F} f where f.auction_id = $1"  # noqa: S608
 _CAMPAIGN_FOLLOWERS = f"select f.user_id from {_F} f where f.campaign_id = $1"  # noqa: S608
 _DAY_FOLLOWERS = f"select f.user_id from {_F} f where f.campaign_day_id = $1"  # noqa: S608
-_AFTER = "select distinct user_id from ({}) s where user_id > $2 order by user_id limit " + str(PAGE_MAX)
+_AFTER = f"select distinct user_id from ({{}}) s where user_id > $2 order by user_id limit {PAGE_MAX}"  # noqa: S608
 _FIRST_USER = UUID(int=0)
 _MOVE = f"update {_CASTS} set after_user_id = $2, done_at = case when $3 then now() end where event_id = $1"  # noqa: S608
 _BURY = f"""
@@ -204,9 +204,7 @@ class Announcer:
             ]
             now = self._clock.now()
             at = from_datetime(row["timestamp"])
-            await repository.tell(
-                connection, told, now, event=row["event_id"], happened_at=at, email=self._email
-            )
+            await repository.tell(connection, told, now, event=row["event_id"], happened_at=at, email=self._email)
         done = len(users) < PAGE_MAX
         await connection.execute(_MOVE, row["event_id"], users[-1] if users else after, done)
 
@@ -234,7 +232,7 @@ class Announcer:
 
 def _path(subject: str) -> str:
     kind, _, text = subject.partition(":")
-    return f"/lots/{text}" if kind == "auction" else f"/campaigns/{text}"
+    return f"/auctions/{text}" if kind == "auction" else f"/campaigns/{text}"
 
 
 def _lot_reminder(row: Any, zone: str) -> Notice:
@@ -246,7 +244,7 @@ def _lot_reminder(row: Any, zone: str) -> Notice:
         kind=NotificationKind.AUCTION_REMINDER,
         title=title,
         body=body,
-        path=f"/lots/{lot.id}",
+        path=f"/auctions/{lot.id}",
         auction=lot.id,
         details={"starts_at": at},
         expires_at=at + REMINDER_LATE_MS_MAX,

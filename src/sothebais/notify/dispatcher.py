@@ -135,9 +135,10 @@ class Dispatcher:
                 outcome = await self._outbox.send(row)
         except TimeoutError:
             outcome = TryAgain(f"No answer within {SEND_S_MAX:g} s.")
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the others; it is counted, kept and shown
-            log.error("dispatcher.failed", outbox=self._outbox.name, exc_info=error)
-            outcome = TryAgain(repr(error)[:ERROR_LENGTH_MAX])
+        except Exception as error:  # a fault of ours must not stop the others; it is counted and kept
+            log.exception("dispatcher.failed", outbox=self._outbox.name)
+            # only its name: what it says might hold an address, and this goes into the log of events
+            outcome = TryAgain(f"A fault of the house ({type(error).__name__}).")
         OUTCOMES.labels(self._outbox.name, type(outcome).__name__).inc()
         async with self._busy, connection.transaction():
             await self._outbox.finish(connection, row, outcome)

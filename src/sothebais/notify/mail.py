@@ -81,7 +81,9 @@ def compose(
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message.set_content(f"{body}\n\n{link}\n\n-- \nNo more mail like this: {opt_out}\n")
     message.add_alternative(
-        _HTML.format(title=html.escape(title), body=html.escape(body), link=html.escape(link), out=html.escape(opt_out)),
+        _HTML.format(
+            title=html.escape(title), body=html.escape(body), link=html.escape(link), out=html.escape(opt_out)
+        ),
         subtype="html",
     )
     return message
@@ -160,5 +162,5 @@ class EmailOutbox(NotificationOutbox):
             permanent = error.code >= 500 and not isinstance(error, aiosmtplib.SMTPAuthenticationError)
             return GiveUp(answer, status=error.code) if permanent else TryAgain(answer, status=error.code)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            return TryAgain(f"The mail server {server.host}:{server.port} does not answer ({type(error).__name__}).")
+            return TryAgain(f"The mail server does not answer ({type(error).__name__}).")
         return Sent()

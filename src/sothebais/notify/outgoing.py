@@ -6,6 +6,7 @@ followed, and nothing of an answer is read but its status and headers.
 """
 
 import asyncio
+import socket
 import ssl
 from typing import Final
 
@@ -13,7 +14,6 @@ import httpx
 import msgspec
 
 from sothebais.catalog.fetch import Resolver, is_public
-from sothebais.catalog.fetch import _resolve as resolve_name
 from sothebais.errors import InvalidInput
 
 CONNECT_S: Final = 5.0
@@ -31,6 +31,12 @@ class Answer(msgspec.Struct, frozen=True):
     status: int | None = None
     error: str | None = None
     retry_after_s: float | None = None
+
+
+async def resolve_name(host: str, port: int) -> list[str]:
+    """The addresses of a name, as this machine finds them."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(entry[4][0]) for entry in found]
 
 
 class Outgoing:

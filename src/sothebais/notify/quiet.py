@@ -32,7 +32,10 @@ def quiet_until(hours: tuple[str, str] | None, zone: str, now: Millis) -> Millis
     if not inside:
         return now
     return min(
-        instant for offset in _DAYS for instant in _instants(local.date() + timedelta(days=offset), ends, tz) if instant > now
+        instant
+        for offset in _DAYS
+        for instant in _instants(local.date() + timedelta(days=offset), ends, tz)
+        if instant > now
     )
 
 

@@ -66,7 +66,8 @@ on conflict do nothing returning id, user_id, kind, channel, auction_id, status
 """  # noqa: S608
 #: The older ones whose place the new one ($1) takes: not yet sent, or in the app since less than a moment.
 _SUPERSEDE = f"""
-update {_N} o set status = 'SUPPRESSED', sent_at = null, next_attempt_at = null, error = $2
+update {_N} o set status = 'SUPPRESSED', sent_at = null, next_attempt_at = null, error = $2,
+  read_at = case when o.channel = 'IN_APP' then now() end
 from {_N} n
 where n.id = $1 and o.id <> n.id and o.user_id = n.user_id and o.auction_id = n.auction_id and o.kind = n.kind
   and o.channel = n.channel and (

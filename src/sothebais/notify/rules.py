@@ -63,13 +63,15 @@ def notices(type_: str, data: dict[str, Any], facts: LotFacts) -> list[Notice]:
     return _TELLERS[type_](type_, data, facts)
 
 
-def _notice(user: str | UUID, kind: NotificationKind, words: tuple[str, str], facts: LotFacts, **details: Any) -> Notice:
+def _notice(
+    user: str | UUID, kind: NotificationKind, words: tuple[str, str], facts: LotFacts, **details: Any
+) -> Notice:
     return Notice(
         user=UUID(str(user)),
         kind=kind,
         title=words[0],
         body=words[1],
-        path=f"/lots/{facts.lot.id}",
+        path=f"/auctions/{facts.lot.id}",
         auction=facts.lot.id,
         details={name: value for name, value in details.items() if value is not None},
     )
@@ -96,9 +98,7 @@ def _bid_voided(_type: str, data: dict[str, Any], facts: LotFacts) -> list[Notic
     lot, leader = facts.lot, data["leader"]
     told = []
     if facts.voided_bidder is not None:
-        told.append(
-            _notice(facts.voided_bidder, NotificationKind.BID_VOIDED, texts.voided(lot, data["cause"]), facts)
-        )
+        told.append(_notice(facts.voided_bidder, NotificationKind.BID_VOIDED, texts.voided(lot, data["cause"]), facts))
     if leader is not None and leader not in (str(facts.leader_before), str(facts.voided_bidder)):
         words = texts.leads_again(lot, data["price"])
         told.append(_notice(leader, NotificationKind.BID_VOIDED, words, facts, price=data["price"]))
@@ -121,6 +121,7 @@ _TELLERS: Mapping[str, Callable[[str, dict[str, Any], LotFacts], list[Notice]]] 
     "auction:bid:accepted": _bid_accepted,
     "auction:bid:voided": _bid_voided,
     "auction:winner": _winner,
+    "settlement:offered": _settlement,
     "settlement:invoiced": _settlement,
     "settlement:paid": _settlement,
     "settlement:delivered": _settlement,

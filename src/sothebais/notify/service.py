@@ -67,9 +67,7 @@ async def set_preferences(
     changed = {name: value for name, value in wanted.items() if before[name] != value}
     if not changed:
         return before
-    values = {
-        name: sa.null() if name == "quiet_hours" and value is None else value for name, value in changed.items()
-    }
+    values = {name: sa.null() if name == "quiet_hours" and value is None else value for name, value in changed.items()}
     statement = insert(UserPreference).values(user_id=user, **values)
     await connection.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=values))
     data = {"user": str(user), "changed": sorted(changed)}
@@ -98,9 +96,7 @@ def check_quiet_hours(hours: Mapping[str, str]) -> None:
     try:
         same = parse_wall_time(hours["from"]) == parse_wall_time(hours["to"])
     except ValueError:
-        raise InvalidInput(
-            "quiet_hours: give two times of day such as 22:00 and 07:00.", field="quiet_hours"
-        ) from None
+        raise InvalidInput("quiet_hours: give two times of day such as 22:00 and 07:00.", field="quiet_hours") from None
     if same:
         raise InvalidInput(
             "quiet_hours: from and to must differ. Turn notifications off to hear nothing at all.",

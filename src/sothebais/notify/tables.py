@@ -10,6 +10,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sothebais.db.base import Base, Created, Id, checked_enum
 from sothebais.notify.model import DeliveryStatus, NotificationChannel, NotificationKind, WebhookFormat
 
+__all__ = [
+    "Broadcast",
+    "DeliveryStatus",
+    "Follow",
+    "Notification",
+    "NotificationChannel",
+    "NotificationKind",
+    "PushSubscription",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookFormat",
+]
+
 
 class Notification(Base):
     """One person told one thing on one channel, once however often its event is read.
@@ -154,6 +167,7 @@ class WebhookDelivery(Base):
     __table_args__ = (
         sa.UniqueConstraint("webhook_id", "event_id"),
         sa.Index("ix_webhook_deliveries_webhook_id_id", "webhook_id", "id"),
+        sa.Index("ix_webhook_deliveries_waiting", "webhook_id", postgresql_where=sa.text("status = 'PENDING'")),
         sa.Index(
             "ix_webhook_deliveries_due",
             "next_attempt_at",

@@ -56,7 +56,10 @@ def overtaken(lot: Lot, price: str | None, following: str | None) -> tuple[str, 
 
 def voided(lot: Lot, reason: str) -> tuple[str, str]:
     """The house took somebody's bid out."""
-    return f"Your bid on {name_of(lot)} was taken out", f"The house gave this reason: {clean(reason, REASON_LENGTH_MAX)}"
+    return (
+        f"Your bid on {name_of(lot)} was taken out",
+        f"The house gave this reason: {clean(reason, REASON_LENGTH_MAX)}",
+    )
 
 
 def leads_again(lot: Lot, price: str | None) -> tuple[str, str]:
@@ -128,6 +131,10 @@ def campaign_over(campaign: str, *, cancelled: bool, reason: str | None) -> tupl
 
 
 _SETTLEMENT = {
+    "settlement:offered": (
+        "{lot} is offered to you",
+        "The winner did not pay. Accept in time, and it is yours for {amount}.",
+    ),
     "settlement:invoiced": ("The invoice for {lot} is ready", "There are {amount} to pay."),
     "settlement:paid": ("Your payment for {lot} has arrived", "The house has received {amount}. Delivery is next."),
     "settlement:delivered": ("{lot} was delivered", "The piece is with you. Thank you."),

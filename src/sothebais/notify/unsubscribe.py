@@ -24,9 +24,7 @@ def person_of(key: HouseKey, text: str) -> UUID:
     try:
         raw = base64.urlsafe_b64decode(text + "=") if _TOKEN.fullmatch(text) else b""
         user = UUID(bytes=raw[:16])
-        check_signature(
-            _statement(user) | {"signature": raw[16:].hex()}, key.public, what="unsubscribe link"
-        )
+        check_signature(_statement(user) | {"signature": raw[16:].hex()}, key.public, what="unsubscribe link")
     except (binascii.Error, ValueError, VerificationFailed):
         raise InvalidInput(
             "This unsubscribe link is not complete. Open it from the mail again, or sign in and change your preferences.",

@@ -237,7 +237,7 @@ async def _slow_of(connection: AsyncConnection, auction: UUID) -> int | None:
     return None if row.slow_s is None else int(row.slow_s)
 
 
-def _room(auction: UUID) -> sa.Select[Any]:
+def _room(auction: UUID) -> Any:
     return (
         sa.select(Auction.status, Auction.ended_at, ChatRoom.slow_s)
         .outerjoin(ChatRoom, ChatRoom.auction_id == Auction.id)

@@ -75,6 +75,7 @@ class Lot(Struct, frozen=True, kw_only=True):
     opened_at: Millis = 0
     ends_at: Millis = 0
     extended_at: Millis | None = None
+    fair_warning_ms: int = 15_000
     paused_at: Millis | None = None
     closed_at: Millis | None = None
 

@@ -5,7 +5,6 @@ A progress runs from 0 to 1. Easings begin at 0 and end at exactly 1; ``elastic`
 
 import math
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -165,9 +164,3 @@ def next_whole(since: Millis, t: Millis, step_ms: int) -> Millis:
     """The first instant after ``t`` that is a whole number of steps from ``since``; ``NEVER`` for no step."""
     return NEVER if step_ms <= 0 else since + ((t - since) // step_ms + 1) * step_ms
 
-
-@lru_cache(maxsize=64)
-def tint(colour: str, alpha: float) -> int:
-    """``#RRGGBB`` with an opacity, as 0xAARRGGBB."""
-    red, green, blue = media.rgb(colour)
-    return round(alpha * 255) << 24 | red << 16 | green << 8 | blue

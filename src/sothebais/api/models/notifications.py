@@ -57,9 +57,9 @@ class PreferencesChange(Body):
     by_email: bool | None = None
     theme: Literal["system", "light", "dark"] | None = None
     time_zone: Annotated[str, Field(min_length=1, max_length=64, examples=["Europe/Berlin"])] | None = None
-    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "pt-BR"])] | None = (
-        None
-    )
+    locale: (
+        Annotated[str, Field(pattern=r"^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}$", examples=["en", "pt-BR"])] | None
+    ) = None
     quiet_hours: QuietHours | None = Field(default=None, description="null turns them off.")
 
     @field_validator("*", mode="before")

@@ -152,9 +152,7 @@ async def subscribe(body: PushSubscriptionRequest, person: SignedIn, request: Re
     return PushSubscriptionAnswer()
 
 
-@router.delete(
-    "/me/push-subscriptions", status_code=204, summary="Push to this browser no more", responses=PROBLEMS
-)
+@router.delete("/me/push-subscriptions", status_code=204, summary="Push to this browser no more", responses=PROBLEMS)
 async def unsubscribe_browser(
     person: SignedIn, request: Request, endpoint: Annotated[str, Query(max_length=ENDPOINT_LENGTH_MAX)]
 ) -> None:
@@ -222,5 +220,7 @@ def _page(title: str, text: str, more: str = "", *, status: int = 200) -> HTMLRe
         '<body style="max-width:32em;margin:20vh auto;padding:0 16px;font:18px/1.5 Manrope,system-ui,sans-serif">'
         f"<h1>{title}</h1><p>{text}</p>{more}</body></html>"
     )
-    policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
     return HTMLResponse(body, status_code=status, headers={"content-security-policy": policy})

@@ -14,7 +14,7 @@ from sothebais.api.parts import parts_of
 from sothebais.auctions import settlement_views
 from sothebais.auctions.settlement import Settlements, policy_of
 from sothebais.auctions.settlement_model import SettlementStep
-from sothebais.clock import parse_iso
+from sothebais.clock import parse_iso, to_datetime
 from sothebais.errors import InvalidInput
 from sothebais.events.actions import Actor
 from sothebais.reports import invoice_page
@@ -66,6 +66,7 @@ async def invoice(auction_id: str, body: InvoiceRequest, request: Request, perso
     if body.due_at is not None:
         try:
             due_at = parse_iso(body.due_at)
+            to_datetime(due_at)
         except (ValueError, OverflowError):
             raise InvalidInput("due_at must be an ISO 8601 time with its zone.", field="due_at") from None
     await settlements_of(request).invoice(

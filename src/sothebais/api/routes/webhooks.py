@@ -30,7 +30,9 @@ from sothebais.users.service import Identity
 router = APIRouter(prefix="/admin/webhooks", tags=["webhooks"])
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such webhook"}, **PROBLEMS}
-_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "The present state does not allow it"}}
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": Problem, "description": "The present state does not allow it"}
+}
 Limit = Annotated[int, Query(ge=1, le=webhook_service.PAGE_MAX)]
 Reason = Annotated[str | None, Query(max_length=500, description="For the audit.")]
 
@@ -141,7 +143,7 @@ async def rotate_secret(webhook_id: str, person: Admin, request: Request, reason
 
 
 @router.post("/{webhook_id}/test", summary="Send a test", responses=_RESPONSES)
-async def test_webhook(webhook_id: str, _person: Admin, request: Request) -> WebhookTest:
+async def send_test(webhook_id: str, _person: Admin, request: Request) -> WebhookTest:
     """One signed delivery of type `webhook:test`, now and once; what came of it."""
     parts = parts_of(request)
     desk = desk_of(parts)
@@ -196,6 +198,4 @@ async def retry_delivery(
     parts = parts_of(request)
     webhook, delivery = _id(webhook_id), _id(delivery_id, "delivery")
     async with parts.database.begin() as connection:
-        return await webhook_service.retry(
-            connection, _staff(person, reason), webhook, delivery, parts.clock.now()
-        )
+        return await webhook_service.retry(connection, _staff(person, reason), webhook, delivery, parts.clock.now())

@@ -8,7 +8,7 @@ import msgspec
 from sothebais import money
 from sothebais.web.viewer.data import PricePoint
 
-WIDTH, HEIGHT = 960, 320
+WIDTH, HEIGHT = 960, 280
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 24, 40
 TICKS_MAX = 5
 #: Steps between price lines that people like to read.
@@ -77,7 +77,7 @@ def step_chart(points: Sequence[PricePoint], *, starts_at: int, ends_at: int) ->
         bottom=floor,
         line=line,
         area=f"{line}V{floor}H{marks[0].x:g}Z",
-        ticks=tuple(Tick(y(value), money.text(value)) for value in ticks),
+        ticks=tuple(Tick(y(value), f"{value:,.{_decimals(ticks)}f}") for value in ticks),
         marks=marks,
         starts_at=begin,
         ends_at=end,
@@ -97,3 +97,9 @@ def _ticks(least: Decimal, most: Decimal) -> list[Decimal]:
     if len(ticks) == 1:
         ticks.append(first + step)
     return ticks
+
+
+def _decimals(ticks: Sequence[Decimal]) -> int:
+    """So many decimals that no tick loses one."""
+    exponents = (value.normalize().as_tuple().exponent for value in ticks)
+    return max(0, *(-exponent for exponent in exponents if isinstance(exponent, int)))

@@ -46,9 +46,16 @@ def upgrade() -> None:
         "(previous_secret is null) = (previous_secret_until is null)",
     )
     op.create_index("ix_webhook_deliveries_webhook_id_id", "webhook_deliveries", ["webhook_id", "id"])
+    op.create_index(
+        "ix_webhook_deliveries_waiting",
+        "webhook_deliveries",
+        ["webhook_id"],
+        postgresql_where=sa.text("status = 'PENDING'"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_webhook_deliveries_waiting", table_name="webhook_deliveries")
     op.drop_index("ix_webhook_deliveries_webhook_id_id", table_name="webhook_deliveries")
     op.drop_constraint(op.f("ck_webhooks_previous_secret_has_an_end"), "webhooks")
     op.drop_column("webhooks", "previous_secret_until")

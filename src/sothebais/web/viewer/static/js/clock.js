@@ -53,6 +53,7 @@ export function localise(root = document) {
     stamp.textContent = local(instant, stamp.dataset.style);
     stamp.title = local(instant, "datetime");
   }
+  for (const label of root.querySelectorAll("[data-instant]")) label.textContent = local(Number(label.dataset.instant), "time");
 }
 
 /** A `<time>` for something that just happened. */

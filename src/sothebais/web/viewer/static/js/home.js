@@ -47,7 +47,11 @@ if (hero) {
     else if (lot.leader) write($("[data-leader]"), `${called(lot.leader.handle)} leads after ${bids}.`);
     const words = { ACTIVE: "On the block", CLOSING: "Fair warning", PAUSED: "Paused" };
     write($("[data-state-word]"), isOver(lot) ? (lot.outcome === "SOLD" ? "Sold" : "Passed") : (words[lot.status] ?? "Next"));
-    const opened = hero.dataset.live === undefined && lot.status !== "SCHEDULED";
+    if (isOver(lot)) {
+      delete hero.dataset.live;
+      $(".hero .live-dot")?.remove();
+    }
+    const opened = data.status === "SCHEDULED" && lot.status !== "SCHEDULED";
     if ((isOver(lot) || opened) && !moving) {
       moving = true;
       setTimeout(() => document.hidden || location.reload(), opened ? 300 : NEXT_MS);

@@ -122,7 +122,7 @@ export class Panel {
     const [tone, words] = this.#busy ? ["busy", this.#busy] : (this.#notice ?? this.#standing(lot));
     const status = $("#status");
     status.dataset.tone = tone;
-    write(status, words);
+    write($("[data-status-words]"), words);
     if (before && before.leader?.id === this.#me?.id && this.#me && !this.leads && !isOver(lot)) status.animate?.([{ transform: "translateX(-4px)" }, { transform: "none" }], { duration: 180, easing: "ease-out" });
   }
 

@@ -1,0 +1,280 @@
+"""From a scene, a state and an instant to layers. Pure: the same three give the same layers.
+
+``Stage`` is a scene laid out for one size of output. ``Programme`` holds the scenes of a show and says what is on
+air, transitions included. Both answer with ``Shown``: layers, and until when the same state looks the same.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from sothebais.instants import Millis
+from sothebais.stream.elements import SHOWS, Frame, Part
+from sothebais.stream.layers import NEVER, Key, Layer, Rect
+from sothebais.stream.scenes import Scene, SceneRefused
+from sothebais.stream.scenes.model import AnyElement, Beginning, Condition, Padding, Timeline
+from sothebais.stream.show import LotStatus, ShowState
+from sothebais.stream.transitions import Track, between, progress, value
+
+#: A scene's ratio may differ so much from the output's.
+RATIO_TOLERANCE: Final = 0.01
+_PARTS_OF_AN_ELEMENT: Final = 16
+_ANCHORS: Final = {
+    name: (x / 2, y / 2)
+    for y, row in enumerate((("top_left", "top", "top_right"), ("left", "center", "right"), ("bottom_left", "bottom", "bottom_right")))
+    for x, name in enumerate(row)
+}  # fmt: skip
+
+
+class Shown(Struct, frozen=True):
+    """Layers, bottom first, and the first instant at which they may differ while the state stays."""
+
+    layers: tuple[Layer, ...]
+    until: Millis
+
+
+class Placed(Struct, frozen=True):
+    """An element with its box in pixels; ``clip`` is its quadrant."""
+
+    element: AnyElement
+    box: Rect
+    clip: Rect
+    z: int
+    tracks: tuple[tuple[str, Beginning, Track], ...]
+
+
+class Stage:
+    """A scene laid out for an output. Raises SceneRefused when the scene has another ratio."""
+
+    def __init__(self, scene: Scene, width: int, height: int) -> None:
+        unit = width / scene.canvas.width
+        if abs(height / scene.canvas.height / unit - 1) > RATIO_TOLERANCE:
+            size = f"{scene.canvas.width} × {scene.canvas.height}"
+            raise SceneRefused(
+                f"Scene {scene.name!r} is made for {size} and cannot fill {width} × {height}. Give it a canvas of that ratio.",
+                path="canvas",
+            )
+        self.scene = scene
+        self.canvas = Rect(0, 0, width, height)
+        #: Type and lines are sized by the shorter side, so that a vertical picture's are as large as a wide one's.
+        self.unit = min(scene.canvas.width, scene.canvas.height) * unit / 1080
+        self.placed = tuple(_placed(scene, unit, self.canvas))
+
+    def shown(self, state: ShowState, t: Millis) -> Shown:
+        """The scene's layers at an instant."""
+        layers: list[Layer] = []
+        until = NEVER
+        for one in self.placed:
+            part = self.element(one, state, t)
+            layers += part.layers
+            until = min(until, part.until)
+        return Shown(tuple(layers), until)
+
+    def element(self, placed: Placed, state: ShowState, t: Millis) -> Shown:
+        """One element's layers."""
+        element, box = placed.element, placed.box
+        until = _until_otherwise(element.when, state, t)
+        if not element.visible or not holds(element.when, state, t):
+            return Shown((), until)
+        frame = Frame(state, t, box.w, box.h, self.unit, state.on_air.since)
+        SHOWS[type(element)](element, frame)
+        until = min(until, frame.until)
+        transform = element.transform
+        dx = dy = 0.0
+        scale, turn, opacity = transform.scale, transform.rotation, transform.opacity
+        for name, beginning, track in placed.tracks:
+            begin = begins(beginning, state)
+            if begin is None:
+                reached, moving = track.start, False
+            else:
+                reached, moving = value(track, t - begin)
+                if moving:
+                    until = min(until, max(t + 1, begin + track.delay_ms))
+            match name:
+                case "opacity":
+                    opacity = reached
+                case "scale":
+                    scale = reached
+                case "rotation":
+                    turn += reached
+                case "x":
+                    dx += reached
+                case _:
+                    dy += reached
+        if opacity <= 0 or scale <= 0:
+            return Shown((), until)
+        anchor = _ANCHORS[transform.anchor]
+        moved = box.moved(round(dx), round(dy))
+        layers = tuple(
+            self._layer(placed, part, index, moved, anchor, scale, turn, opacity) for index, part in enumerate(frame.parts)
+        )
+        return Shown(layers, until)
+
+    def _layer(
+        self,
+        placed: Placed,
+        part: Part,
+        index: int,
+        box: Rect,
+        anchor: tuple[float, float],
+        scale: float,
+        turn: float,
+        opacity: float,
+    ) -> Layer:
+        grow = round(1000 * scale * part.grow)
+        tenths = round(turn * 10) + part.turn
+        if grow == 1000 and tenths == 0 and scale == 1:
+            rect = Rect(box.x + part.x, box.y + part.y, part.w, part.h)
+        else:
+            rect = _turned(part, box, anchor, scale, turn, grow, tenths)
+        name = f"{placed.element.id}/{part.name}" if part.name else placed.element.id
+        key = Key(part.content, part.w, part.h, self.unit, self.scene.theme, grow, tenths)
+        clip = placed.clip.cut(box) if part.cut else placed.clip
+        shine = round(part.opacity * min(1.0, opacity))
+        return Layer(name, rect, placed.z + min(index, _PARTS_OF_AN_ELEMENT - 1), key, shine, clip)
+
+
+class Programme:
+    """The scenes of a show for one size of output. Raises KeyError for a scene it does not have."""
+
+    def __init__(self, scenes: Iterable[Scene], width: int, height: int) -> None:
+        self.canvas = Rect(0, 0, width, height)
+        self.stages: Mapping[str, Stage] = {scene.name: Stage(scene, width, height) for scene in scenes}
+
+    def shown(self, state: ShowState, t: Millis) -> Shown:
+        """What is on air at an instant."""
+        on_air = state.on_air
+        now = self.stages[on_air.scene].shown(state, t)
+        done = progress(on_air.since, t, on_air.duration_ms)
+        if done >= 1 or on_air.previous is None or on_air.transition == "cut":
+            return now
+        was = self.stages[on_air.previous].shown(state, t)
+        return Shown(between(on_air.transition, done, was.layers, now.layers, self.canvas), t + 1)
+
+
+def holds(condition: Condition, state: ShowState, t: Millis) -> bool:
+    """Whether what an element waits for is so."""
+    lot = state.lot
+    match condition:
+        case "always":
+            return True
+        case "never":
+            return False
+        case "lot":
+            return lot is not None
+        case "price":
+            return lot is not None and lot.price is not None
+        case "no_price":
+            return lot is not None and lot.price is None
+        case "leader":
+            return lot is not None and lot.leader is not None
+        case "reserve":
+            return lot is not None and lot.has_reserve
+        case "sold":
+            return lot is not None and lot.status is LotStatus.SOLD
+        case "passed":
+            return lot is not None and lot.status is LotStatus.PASSED
+        case "fair_warning" | "no_fair_warning":
+            warned = lot is not None and lot.paused_at is None and t >= lot.ends_at - lot.fair_warning_ms
+            return warned == (condition == "fair_warning")
+        case "caption":
+            return state.caption is not None and state.caption.at <= t < state.caption.until
+        case "post":
+            return state.post is not None
+        case "upcoming":
+            return bool(state.upcoming)
+        case "results":
+            return bool(state.results)
+        case "next_at":
+            return state.next_at is not None
+        case "tomorrow":
+            return bool(state.tomorrow)
+        case "bid_url":
+            return bool(state.bid_url)
+        case "live":
+            return state.live
+
+
+def begins(beginning: Beginning, state: ShowState) -> Millis | None:
+    """The instant a timeline counts from; None while there is none."""
+    lot = state.lot
+    if beginning == "scene":
+        return state.on_air.since
+    if lot is None:
+        return None
+    match beginning:
+        case "lot":
+            return lot.opened_at
+        case "bid":
+            return lot.bids[0].at if lot.bids else None
+        case "fair_warning":
+            return None if lot.paused_at is not None else lot.ends_at - lot.fair_warning_ms
+        case _:
+            return lot.closed_at
+
+
+def _until_otherwise(condition: Condition, state: ShowState, t: Millis) -> Millis:
+    """When the passing of time alone may change whether a condition holds."""
+    moments: tuple[Millis, ...] = ()
+    if condition in ("fair_warning", "no_fair_warning") and state.lot is not None:
+        moments = (state.lot.ends_at - state.lot.fair_warning_ms,)
+    elif condition == "caption" and state.caption is not None:
+        moments = (state.caption.at, state.caption.until)
+    return min((moment for moment in moments if moment > t), default=NEVER)
+
+
+def _placed(scene: Scene, unit: float, canvas: Rect) -> Iterable[Placed]:
+    width, height = scene.canvas.width, scene.canvas.height
+    x, y = width * scene.split.x, height * scene.split.y
+    inner = scene.quadrants
+    areas = (
+        ((0.0, 0.0, width, height), Padding(), scene.background),
+        ((0.0, 0.0, x, y), inner.top_left.padding, inner.top_left.elements),
+        ((x, 0.0, width, y), inner.top_right.padding, inner.top_right.elements),
+        ((0.0, y, x, height), inner.bottom_left.padding, inner.bottom_left.elements),
+        ((x, y, width, height), inner.bottom_right.padding, inner.bottom_right.elements),
+        ((0.0, 0.0, width, height), Padding(), scene.overlay),
+    )
+    for band, ((left, top, right, bottom), padding, elements) in enumerate(areas):
+        clip = _pixels(left, top, right, bottom, unit).cut(canvas)
+        left, top = left + padding.left, top + padding.top
+        right, bottom = right - padding.right, bottom - padding.bottom
+        for index, element in enumerate(elements):
+            ex, ey = left + element.x, top + element.y
+            ew = element.width if element.width is not None else right - ex
+            eh = element.height if element.height is not None else bottom - ey
+            box = _pixels(ex, ey, ex + ew, ey + eh, unit)
+            z = (band * 4_000 + element.z + 1_000) * 1_024 + index * _PARTS_OF_AN_ELEMENT
+            yield Placed(element, box, clip, z, tuple(_track(line, unit) for line in element.timelines))
+
+
+def _track(line: Timeline, unit: float) -> tuple[str, Beginning, Track]:
+    # lengths become pixels here, once
+    by = unit if line.property in ("x", "y") else 1.0
+    track = Track(
+        line.start * by, line.end * by, line.duration_ms, line.easing, line.delay_ms, line.repeat, line.yoyo
+    )
+    return line.property, line.since, track
+
+
+def _pixels(left: float, top: float, right: float, bottom: float, unit: float) -> Rect:
+    x, y = round(left * unit), round(top * unit)
+    return Rect(x, y, round(right * unit) - x, round(bottom * unit) - y)
+
+
+def _turned(
+    part: Part, box: Rect, anchor: tuple[float, float], scale: float, turn: float, grow: int, tenths: int
+) -> Rect:
+    """The box around a part that was turned and sized with its element about the element's anchor."""
+    px, py = box.x + anchor[0] * box.w, box.y + anchor[1] * box.h
+    cx, cy = box.x + part.x + part.w / 2 - px, box.y + part.y + part.h / 2 - py
+    angle = math.radians(turn)
+    mx = px + scale * (cx * math.cos(angle) - cy * math.sin(angle))
+    my = py + scale * (cx * math.sin(angle) + cy * math.cos(angle))
+    own = math.radians(tenths / 10)
+    cosine, sine = abs(math.cos(own)), abs(math.sin(own))
+    w = math.ceil((part.w * cosine + part.h * sine) * grow / 1000 - 1e-6)
+    h = math.ceil((part.w * sine + part.h * cosine) * grow / 1000 - 1e-6)
+    return Rect(round(mx - w / 2), round(my - h / 2), max(1, w), max(1, h))

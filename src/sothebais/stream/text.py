@@ -1,0 +1,154 @@
+"""Setting type: paragraphs that end in an ellipsis, and figures in equal cells."""
+
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Final
+
+import skia
+from msgspec import Struct
+from skia import textlayout
+
+from sothebais.stream import fonts
+
+ELLIPSIS: Final = "…"
+#: A paragraph that has no room ends earlier; text is never looked at beyond this.
+TEXT_LENGTH_MAX: Final = 2_000
+_ALIGN: Final = {
+    "left": textlayout.TextAlign.kLeft,
+    "center": textlayout.TextAlign.kCenter,
+    "right": textlayout.TextAlign.kRight,
+}
+#: What may be set smaller than asked, so that an amount of many digits is shown whole.
+SHRUNK_MIN: Final = 0.3
+
+
+class Style(Struct, frozen=True):
+    """How words look. ``size`` and ``spacing`` are pixels, ``leading`` a multiple of the size."""
+
+    size: float
+    colour: int
+    family: str = fonts.SANS
+    weight: int = 400
+    italic: bool = False
+    leading: float = 1.25
+    spacing: float = 0.0
+
+
+class Set(Struct):
+    """A laid-out paragraph: ``text`` is what is left of it, ``height`` and ``width`` its pixels."""
+
+    paragraph: textlayout.Paragraph
+    text: str
+    width: float
+    height: float
+    lines: int
+    baseline: float
+
+    def draw(self, canvas: skia.Canvas, x: float, y: float) -> None:
+        """Draw it with its top left corner there."""
+        self.paragraph.paint(canvas, x, y)
+
+
+@cache
+def _unicode() -> skia.Unicode:
+    return skia.Unicodes.ICU.Make()
+
+
+def laid_out(text: str, style: Style, width: float, lines: int = 1, align: str = "left") -> Set:
+    """``text`` in a box of that width; what does not fit into the lines is replaced by an ellipsis."""
+    text = " ".join(text[:TEXT_LENGTH_MAX].split())
+    whole = _paragraph(text, style, width, align)
+    if whole.lines <= lines:
+        return whole
+    # the longest beginning that fits, by halving: a beginning of a text that fits also fits
+    fits, fails = 0, len(text)
+    best = _paragraph(ELLIPSIS, style, width, align)
+    while fails - fits > 1:
+        middle = (fits + fails) // 2
+        tried = _paragraph(text[:middle].rstrip(" ,.;:–-") + ELLIPSIS, style, width, align)
+        if tried.lines <= lines:
+            fits, best = middle, tried
+        else:
+            fails = middle
+    return best
+
+
+def _paragraph(text: str, style: Style, width: float, align: str) -> Set:
+    form = textlayout.ParagraphStyle()
+    form.setTextAlign(_ALIGN[align])
+    look = textlayout.TextStyle()
+    look.setFontFamilies(fonts.families(style.family, text))
+    slant = skia.FontStyle.kItalic_Slant if style.italic else skia.FontStyle.kUpright_Slant
+    look.setFontStyle(skia.FontStyle(style.weight, skia.FontStyle.kNormal_Width, slant))
+    look.setFontSize(style.size)
+    look.setColor(style.colour)
+    look.setLetterSpacing(style.spacing)
+    look.setHeight(style.leading)
+    look.setHeightOverride(True)
+    look.setHalfLeading(True)
+    form.setTextStyle(look)
+    builder = textlayout.ParagraphBuilder.make(form, fonts.collection(), _unicode())
+    builder.pushStyle(look)
+    builder.addText(text)
+    paragraph = builder.Build()
+    paragraph.layout(width)
+    height = paragraph.Height
+    lines = max(1, round(height / (style.size * style.leading)))
+    # a word longer than the line sticks out: it counts as a line more, so that it is cut
+    sticks_out = paragraph.LongestLine > width + 0.5
+    return Set(paragraph, text, paragraph.LongestLine, height, lines + sticks_out, paragraph.AlphabeticBaseline)
+
+
+def font(style: Style) -> skia.Font:
+    """The font for glyphs that are placed one by one."""
+    found = skia.Font(fonts.typeface(style.family, style.weight, style.italic), style.size)
+    found.setSubpixel(True)
+    found.setEdging(skia.Font.Edging.kAntiAlias)
+    return found
+
+
+class Cells(Struct, frozen=True):
+    """Figures in cells: the characters with the left edge and width of each, and the width of all."""
+
+    characters: Sequence[tuple[str, float, float]]
+    width: float
+
+
+@lru_cache(maxsize=256)
+def _digit(family: str, weight: int, size: float) -> float:
+    setting = font(Style(size, 0, family, weight))
+    return max(setting.measureText(digit) for digit in "0123456789")
+
+
+def cells(text: str, style: Style) -> Cells:
+    """Every digit in a cell of the widest digit's width; other characters keep their own."""
+    setting, digit = font(style), _digit(style.family, style.weight, style.size)
+    x, found = 0.0, []
+    for char in text:
+        wide = digit if char.isdigit() else setting.measureText(char)
+        found.append((char, x, wide))
+        x += wide + style.spacing
+    return Cells(found, max(0.0, x - style.spacing) if text else 0.0)
+
+
+def draw_cells(canvas: skia.Canvas, placed: Cells, style: Style, x: float, baseline: float) -> None:
+    """Each character in the middle of its cell."""
+    setting = font(style)
+    paint = skia.Paint(Color=style.colour, AntiAlias=True)
+    for char, left, wide in placed.characters:
+        own = setting.measureText(char)
+        canvas.drawString(char, x + left + (wide - own) / 2, baseline, setting, paint)
+
+
+def cap_height(style: Style) -> float:
+    """How high a figure stands above its baseline."""
+    return float(font(style).getMetrics().fCapHeight) or style.size * 0.7
+
+
+def shrunk(text: str, style: Style, width: float) -> Style:
+    """The style, or a smaller one in which the figures fit the width."""
+    needed = cells(text, style).width
+    if needed <= width or needed <= 0:
+        return style
+    size = style.size * max(SHRUNK_MIN, width / needed)
+    return Style(size, style.colour, style.family, style.weight, style.italic, style.leading, style.spacing)

@@ -1,0 +1,223 @@
+"""The OpenAPI document is complete, and the API does what it says: for anybody, a bidder and an admin."""
+
+import asyncio
+import contextlib
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import hypothesis
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
+from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.generation import GenerationMode
+from tests.fakes.house import Administrator, a_collection, a_user, an_open_lot, bid, running_engine
+
+from sothebais.api import openapi
+from sothebais.api.app import create_app
+from sothebais.bootstrap import House
+from sothebais.config import Settings
+from sothebais.db.engine import create_engine
+from sothebais.embedded.servers import Servers
+from sothebais.roles import bind
+from sothebais.users.tables import Role
+
+TEMPLATE = "house_template"
+EXAMPLES, EXAMPLES_SLOW = 40, 60
+#: Streams without end, and what would sign the tester out half-way or is not there by design.
+LEFT_OUT = re.compile(r"^(?!.*(settlement|chat|mute|reports/sales))")
+#: Of everything schemathesis checks, what the document promises.
+PROMISED = ("not_a_server_error", "status_code_conformance", "content_type_conformance",
+            "response_headers_conformance", "response_schema_conformance")  # fmt: skip
+
+
+class Served:
+    """A house that listens, with one of everything in it."""
+
+    def __init__(self, url: str, schema: dict[str, Any], tokens: dict[str, str | None]) -> None:
+        self.url, self.schema, self.tokens = url, schema, tokens
+
+
+@pytest.fixture(scope="module")
+def served(
+    administrator: Administrator, servers: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """On a thread of its own, as schemathesis asks from this one."""
+    name = "test_openapi"
+    database = administrator.create(name, TEMPLATE)
+    made = Settings(
+        data_dir=tmp_path_factory.mktemp("openapi"),
+        database_url=database,
+        redis_url=servers.redis_url,
+        sandbox=True,
+        reads_per_second=1e6,
+        writes_per_second=1e6,
+        bids_per_user_per_second=1e6,
+        bids_per_address_per_second=1e6,
+    )
+    ready, stop = threading.Event(), threading.Event()
+    found: list[Served] = []
+    failed: list[BaseException] = []
+
+    async def serve() -> None:
+        pool = create_engine(database, name="openapi", pool_size=5)
+        house = House(made, database, str(servers.redis_url), pool)
+        store = house.store()
+        async with running_engine(house) as engine:
+            app = create_app(house.api_parts(engine, store))
+            listener = bind("127.0.0.1", 0)
+            config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
+            server = uvicorn.Server(config)
+            server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+            task = asyncio.create_task(server.serve(sockets=[listener]))
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            lot = await an_open_lot(house, engine)
+            await bid(engine, lot, await a_user(house), "1")
+            await a_collection(house, 3)
+            tokens: dict[str, str | None] = {"anonymous": None}
+            async with httpx.AsyncClient(base_url=url) as client:
+                for role in (Role.BIDDER, Role.ADMIN):
+                    handle = role.value.lower()
+                    await a_user(house, handle, role=role)
+                    client.cookies.clear()
+                    answer = await client.post("/api/v1/auth/sandbox", json={"handle": handle})
+                    tokens[handle] = answer.json()["token"]
+            found.append(Served(url, app.openapi(), tokens))
+            ready.set()
+            while not stop.is_set():  # noqa: ASYNC110 - a thread tells
+                await asyncio.sleep(0.05)
+            server.should_exit = True
+            await task
+        await store.close()
+        await pool.dispose()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            failed.append(error)
+        ready.set()
+
+    thread = threading.Thread(target=run, name="openapi-house")
+    thread.start()
+    try:
+        assert ready.wait(60)
+        assert not failed, failed
+        yield found[0]
+    finally:
+        stop.set()
+        thread.join(30)
+        administrator.drop(name)
+    assert not failed, failed
+
+
+def test_every_operation_is_documented_whole(served: Served) -> None:
+    document = served.schema
+    assert document["openapi"].startswith("3.1")
+    schemes = document["components"]["securitySchemes"]
+    assert {"bearer", "cookie", "apiKey"} == set(schemes)
+    described = {tag["name"] for tag in document["tags"]}
+    seen_ids = set()
+    faults = []
+    for path, method, operation in openapi.operations(document):
+        where = f"{method.upper()} {path}"
+        seen_ids.add(operation["operationId"])
+        if not operation.get("tags") or not set(operation["tags"]) <= described:
+            faults.append(f"{where}: no tag")
+        if len(operation.get("summary", "")) < 3 or len(operation.get("description", "")) < 10:
+            faults.append(f"{where}: no summary or description")
+        if "security" not in operation:
+            faults.append(f"{where}: does not say who may call it")
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is not None and "example" not in body and "examples" not in body:
+            faults.append(f"{where}: no example of its body")
+        responses = operation["responses"]
+        if not any(status.startswith(("2", "3", "1")) for status in responses):
+            faults.append(f"{where}: no success")
+        if path.startswith("/api/v1/"):
+            needed = {"429", "503"} | ({"404"} if "{" in path else set())
+            needed |= {"401", "403"} if operation["security"] and {} not in operation["security"] else set()
+            needed |= {"422", "413"} if body is not None else set()
+            if missing := needed - set(responses):
+                faults.append(f"{where}: does not document {sorted(missing)}")
+        for status, response in responses.items():
+            if len(response.get("description", "")) < 2:
+                faults.append(f"{where}: {status} has no description")
+            if status[0] in "45" and path != "/readyz" and response["content"] != {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            }:
+                faults.append(f"{where}: {status} is no problem document")
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path" and f"{{{parameter['name']}}}" not in path:
+                faults.append(f"{where}: {parameter['name']} is not in the path")
+    assert not faults, "\n".join(faults)
+    assert len(seen_ids) == sum(1 for _ in openapi.operations(document)), "operation ids are unique"
+
+
+def test_every_reference_in_the_document_leads_somewhere(served: Served) -> None:
+    schemas = served.schema["components"]["schemas"]
+    wanted = set(re.findall(r"#/components/schemas/([\w.-]+)", str(served.schema)))
+    assert wanted <= set(schemas)
+    assert "HTTPValidationError" not in schemas
+
+
+def exercise(served: Served, who: str, examples: int, modes: list[GenerationMode]) -> list[str]:
+    """Ask every operation with made-up values; what went against the document."""
+    load_all_checks()
+    checks = [CHECKS.get_one(name) for name in PROMISED]
+    schema = schemathesis.openapi.from_dict(served.schema)
+    schema.config.update(base_url=served.url)
+    token = served.tokens[who]
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    faults: list[str] = []
+
+    def asking(label: str) -> Callable[..., None]:
+        def ask(case: schemathesis.Case) -> None:
+            answer = case.call(headers=headers, timeout=20)
+            try:
+                case.validate_response(answer, checks=checks, headers=headers)
+            except (AssertionError, BaseExceptionGroup) as error:
+                text = " | ".join(line for line in str(error).splitlines() if line.strip())[:700]
+                faults.append(f"{who}: {label}: {answer.status_code} {text}")
+
+        return ask
+
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if LEFT_OUT.search(operation.path):
+            continue
+
+        for mode in modes:
+            # schemathesis can make no value for some operations in one of the modes
+            with contextlib.suppress(schemathesis.errors.InvalidSchema, hypothesis.errors.Unsatisfiable):
+                strategy = operation.as_strategy(generation_mode=mode)
+                seed(20270327)(
+                    settings(
+                        max_examples=examples,
+                        database=None,
+                        deadline=None,
+                        phases=[Phase.generate],
+                        verbosity=Verbosity.quiet,
+                        suppress_health_check=list(HealthCheck),
+                    )(given(case=strategy)(asking(operation.label)))
+                )()
+    return faults
+
+
+@pytest.mark.parametrize("who", ["anonymous", "bidder", "admin"])
+def test_the_api_does_what_its_document_says(served: Served, who: str) -> None:
+    faults = exercise(served, who, EXAMPLES, [GenerationMode.POSITIVE])
+    faults += exercise(served, who, 40, [GenerationMode.NEGATIVE])
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("who", ["anonymous", "bidder", "admin"])
+def test_the_api_does_what_its_document_says_for_long(served: Served, who: str) -> None:
+    faults = exercise(served, who, EXAMPLES_SLOW, [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+    assert not faults, "\n".join(faults)
