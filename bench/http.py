@@ -8,12 +8,11 @@ route with a validated body, an ORM session and a row lock for each bid; and the
 
 import asyncio
 import contextlib
-import gc
 import hashlib
 import json
-import multiprocessing
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +24,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import uvicorn
-import uvloop
 from fastapi import FastAPI, Header
 from pydantic import BaseModel
 
@@ -60,6 +58,8 @@ from sothebais.users.tables import Session
 CONNECTIONS = 64
 ROUNDS, SECONDS = 5, 4.0
 ROUNDS_QUICK, SECONDS_QUICK = 3, 1.0
+#: The clients' process may take so long beside measuring.
+CLIENTS_WAIT_S = 60.0
 #: The ORM is given more time for its few bids.
 ORM_TIMES_LONGER = 2
 ORM_MIN, NOOP_MIN, P99_MS_MAX = 12.0, 0.5, 25.0
@@ -173,105 +173,36 @@ async def served(app: FastAPI) -> AsyncIterator[int]:
         await task
 
 
-# The clients
-
-
-def clients(port: int, path: str, tokens: list[str], name: str, seconds: float, pipe: Any) -> None:
-    """A process of clients: each writes a bid, reads the answer, writes the next."""
-    gc.disable()
-    pipe.send(uvloop.run(_clients(port, path, tokens, name, seconds)))
-    pipe.close()
-
-
-async def _clients(port: int, path: str, tokens: list[str], name: str, seconds: float) -> dict[str, Any]:
-    waits: list[float] = []
-    statuses: dict[int, int] = {}
-    number = 0
-    samples: list[bytes] = []
-    loop = asyncio.get_running_loop()
-
-    class Client(asyncio.Protocol):
-        """One connection."""
-
-        def __init__(self, token: str) -> None:
-            self.head = (
-                f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
-                "Content-Type: application/json\r\n"
-            ).encode()
-            self.done = loop.create_future()
-            self.buffer = b""
-            self.asked = 0.0
-
-        def connection_made(self, transport: Any) -> None:
-            self.transport = transport
-
-        def ask(self) -> None:
-            nonlocal number
-            if loop.time() >= end:
-                if not self.done.done():
-                    self.done.set_result(None)
-                return
-            amount = (100 + number) * INCREMENT
-            body = b'{"amount":"%s","currency":"%s"}' % (str(amount).encode(), CURRENCY.encode())
-            key = f"{name}-{number}".encode()
-            number += 1
-            self.asked = time.perf_counter()
-            self.transport.write(
-                self.head + b"Idempotency-Key: " + key + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-            )
-
-        def data_received(self, data: bytes) -> None:
-            self.buffer += data
-            head_end = self.buffer.find(b"\r\n\r\n")
-            if head_end < 0:
-                return
-            at = self.buffer.lower().find(b"content-length:", 0, head_end)
-            length = int(self.buffer[at + 15 : self.buffer.find(b"\r\n", at)])
-            if len(self.buffer) < head_end + 4 + length:
-                return
-            waits.append(time.perf_counter() - self.asked)
-            status = int(self.buffer[9:12])
-            statuses[status] = statuses.get(status, 0) + 1
-            if len(waits) % 97 == 1:
-                samples.append(self.buffer[head_end + 4 :])
-            self.buffer = b""
-            self.ask()
-
-        def connection_lost(self, error: Exception | None) -> None:
-            if not self.done.done():
-                self.done.set_exception(error or ConnectionError("closed"))
-
-    made = [(await loop.create_connection(lambda token=token: Client(token), "127.0.0.1", port))[1] for token in tokens]
-    start = loop.time()
-    end = start + seconds
-    for client in made:
-        client.ask()
-    await asyncio.gather(*(client.done for client in made))
-    took = loop.time() - start
-    for client in made:
-        client.transport.close()
-    return {"waits": waits, "statuses": statuses, "seconds": took, "samples": samples}
-
-
-async def measured(port: int, lot: UUID, tokens: list[str], seconds: float) -> tuple[Figure, list[Any]]:
+async def measured(port: int, lot: UUID, tokens: list[str], seconds: float) -> tuple[Figure, list[str]]:
     """One measurement; what the house acknowledged, as far as it was looked at."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    path = f"/api/v1/auctions/{lot}/bids"
-    process = context.Process(target=clients, args=(port, path, tokens, secrets.token_hex(6), seconds, theirs))
-    process.start()
-    theirs.close()
+    asked = {
+        "port": port,
+        "path": f"/api/v1/auctions/{lot}/bids",
+        "tokens": tokens,
+        "name": secrets.token_hex(6),
+        "seconds": seconds,
+        "increment": str(INCREMENT),
+        "currency": CURRENCY,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.http_clients",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**26,
+    )  # fmt: skip
     try:
-        found = await asyncio.to_thread(ours.recv)
-    finally:
-        await asyncio.to_thread(process.join, 20)
-    accepted, refused = found["statuses"].get(201, 0), found["statuses"].get(409, 0)
+        out, _ = await asyncio.wait_for(process.communicate(json.dumps(asked).encode()), CLIENTS_WAIT_S + seconds)
+    except TimeoutError:
+        process.kill()
+        raise BenchFailed("The clients did not come to an end.") from None
+    found = json.loads(out or b"{}")
+    if not found:
+        raise BenchFailed("The clients failed.")
+    accepted, refused = found["statuses"].get("201", 0), found["statuses"].get("409", 0)
     if accepted + refused != len(found["waits"]):
         raise BenchFailed(f"Answers of other kinds came: {found['statuses']}; {found['samples'][:1]!r}")
     return figure(found["waits"], found["seconds"], accepted), found["samples"]
 
 
-def acknowledged(lot: UUID, samples: list[bytes]) -> list[tuple[UUID, UUID, int, bytes]]:
+def acknowledged(lot: UUID, samples: list[str]) -> list[tuple[UUID, UUID, int, bytes]]:
     """What sampled answers promise."""
     told = []
     for sample in samples:

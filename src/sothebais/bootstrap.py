@@ -185,6 +185,7 @@ class House:
             lot_scheduler=self.lot_scheduler,
             notify=self.notify_desk(),
         )
+        _ = parts.room_policy  # a list of words that cannot be read is found now, not by the first line
         parts.live = Hub(parts, self.database_url, store)
         return parts
 

@@ -15,6 +15,7 @@ import uvloop
 from fastapi import FastAPI
 
 from sothebais.api.app import create_app, create_operations_app
+from sothebais.api.live import addresses
 from sothebais.api.live.gateway import Gateway
 from sothebais.api.live.hub import Hub, hub_of
 from sothebais.api.live.served import LiveProtocol
@@ -167,8 +168,8 @@ async def _event_handler(settings: Settings, port: int | None, parent: int | Non
 def gateway_roles(settings: Settings) -> list[Role]:
     """The live gateways of one event-handler: processes, because handing on to ten thousand clients takes its time."""
     return [
-        Role(f"{LIVE_GATEWAY}-{number}", ["run", LIVE_GATEWAY, "--port", str(settings.live_port + number)])
-        for number in range(settings.live_gateways)
+        Role(f"{LIVE_GATEWAY}-{port}", ["run", LIVE_GATEWAY, "--port", str(port)])
+        for port in addresses.gateway_ports(settings)
     ]
 
 

@@ -18,7 +18,7 @@ from sothebais.config import Settings
 from sothebais.embedded import EmbeddedServers
 
 MINUTE = 60_000
-PIECES = 6
+PIECES = 5
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def house(browser: Browser) -> Iterator[PageHouse]:
             made.start()
             try:
                 made.hang(PIECES)
-                made.evening = made.campaign(["5", "6"], speed=1, begins_in=30 * MINUTE)
+                made.evening = made.campaign(["5"], speed=1, begins_in=30 * MINUTE)
                 yield made
             finally:
                 made.close()
@@ -118,7 +118,9 @@ def test_a_bidder_signs_in_bids_is_outbid_raises_wins_and_checks_the_record(
 
         page.goto("/me")
         expect(page.locator(".mine-lot")).to_contain_text("Won")
-        soon(lambda: page.goto("/me") is not None and page.get_by_role("link", name="Invoice").count() == 1, "an invoice")
+        soon(
+            lambda: page.goto("/me") is not None and page.get_by_role("link", name="Invoice").count() == 1, "an invoice"
+        )
         picture(page, "me-dark-1440", whole=True)
         page.get_by_role("link", name="Invoice").click()
         expect(page.locator("body")).to_contain_text("3.255")
@@ -208,14 +210,14 @@ def test_without_scripts_everything_can_be_read(browser: Browser, house: PageHou
         page.goto(f"/auctions/{lot}")
         expect(page.locator("[data-price]")).to_have_text("1.25\u00a0ETH")
         expect(page.locator("main")).to_contain_text("@ben leads, 1 bid")
-        expect(page.locator("main")).to_contain_text("Load the page again for the present price")
+        assert "Load the page again for the present price" in page.content()
         page.goto(f"/campaigns/{house.evening}")
         expect(page.get_by_role("heading", level=1)).to_have_text("An evening at the house")
-        expect(page.locator("time").first).to_contain_text("UTC")
+        expect(page.locator(".stages time").first).to_contain_text("UTC")
         house.step(lot, "END")
         page.goto(f"/auctions/{lot}")
         expect(page.locator(".stamp")).to_contain_text("to @ben")
-        expect(page.locator(".chart-line")).to_be_visible()
+        expect(page.locator(".chart")).to_be_visible()
 
 
 def test_the_states_of_a_lot_are_said_in_words(browser: Browser, house: PageHouse) -> None:
@@ -293,7 +295,9 @@ def test_every_page_is_accessible(browser: Browser, house: PageHouse, theme: str
             for name, path in pages.items():
                 page.goto(path)
                 page.wait_for_load_state("load")
-                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than {width}"
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+                    f"{name} is wider than {width}"
+                )
                 picture(page, f"{name}-{theme}-{width}", whole=True)
                 if viewport is None:
                     faults += violations(page)

@@ -121,10 +121,14 @@ class Viewer:
 
 
 @contextlib.asynccontextmanager
-async def viewer(served: Served | str, *, headers: dict[str, str] | None = None, **options: Any) -> AsyncIterator[Viewer]:
+async def viewer(
+    served: Served | str, *, headers: dict[str, str] | None = None, **options: Any
+) -> AsyncIterator[Viewer]:
     """A connection, closed at the end."""
     url = served if isinstance(served, str) else served.url
-    async with websockets.connect(url, additional_headers=headers or {}, proxy=None, max_queue=None, **options) as connection:
+    async with websockets.connect(
+        url, additional_headers=headers or {}, proxy=None, max_queue=None, **options
+    ) as connection:
         yield Viewer(connection)
 
 

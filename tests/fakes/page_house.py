@@ -14,6 +14,7 @@ import httpx
 import msgspec
 import sqlalchemy as sa
 import uvicorn
+from tests.fakes import house as builders
 
 from sothebais.api.app import create_app
 from sothebais.api.live.hub import hub_of
@@ -32,7 +33,6 @@ from sothebais.events import log
 from sothebais.rehearsal import artworks, demo
 from sothebais.users.tables import Role
 from sothebais.web import viewer
-from tests.fakes import house as builders
 
 START_S = 30
 WORK_S = 60

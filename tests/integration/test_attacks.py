@@ -236,7 +236,14 @@ async def test_a_session_that_was_planted_is_not_the_one_that_is_signed_in(clien
     assert made_up.status_code == 401
 
 
-async def test_another_site_changes_nothing_with_this_browsers_cookie(client: httpx.AsyncClient) -> None:
+async def test_another_site_changes_nothing_with_this_browsers_cookie(
+    house: House, engine: AuctionEngine, store: StateStore
+) -> None:
+    async with api_client(house, engine, store) as client:
+        await another_site_tries_everything(client)
+
+
+async def another_site_tries_everything(client: httpx.AsyncClient) -> None:
     await client.post(f"{API}/auth/sandbox", json={"handle": "ana"})
     session = client.cookies["sothebais_session"]
     client.cookies.clear()
@@ -299,19 +306,14 @@ async def test_an_account_that_is_there_answers_like_one_that_is_not(
         return bool(checked(kept, password))
 
     monkeypatch.setattr(passwords, "_is", counted)
-    for round_ in range(PAIR.free + 2):
+    for _ in range(PAIR.free + 2):
         answers = [
             await client.post(f"{API}/auth/login", json={"login": login, "password": "wrong wrong wrong"})
             for login in (EMAIL, "nobody@house.test")
         ]
-        bodies = [{name: value for name, value in one.json().items() if name != "retry_after"} for one in answers]
-        assert answers[0].status_code == answers[1].status_code, round_
-        assert [re.sub(r"\d+ s", "", body["detail"]) for body in bodies][0] in str(
-            bodies[1]["detail"]
-        ) or round_ >= PAIR.free
-        assert {name: body for name, body in bodies[0].items() if name != "detail"} == {
-            name: body for name, body in bodies[1].items() if name != "detail"
-        }
+        # but for the seconds left to wait, which run
+        known, unknown = (re.sub(r"[0-9.]+", "0", answer.text) for answer in answers)
+        assert known == unknown
     assert answers[0].status_code == 429
     # the same hash, of the same cost, is computed for both
     assert len(work) % 2 == 0
@@ -341,7 +343,6 @@ async def test_guessing_is_slowed_down_more_and_more_and_keeps_nobody_out_for_lo
     assert [PAIR.wait_s(PAIR.free + more) for more in (10, 11, 500)] == [512, 900, 900]
     assert ACCOUNT.wait_s(10_000) <= 60
     # the owner, from elsewhere, comes in meanwhile
-    await connection.execute("update sign_in_failures set blocked_until = now() + interval '1 hour' where failures = 0")
     assert (await staff.login(EMAIL, PASSWORD, "198.51.100.7")).methods
     # one address that tries many accounts is slowed down for all of them
     for number in range(31):
@@ -354,7 +355,12 @@ async def test_guessing_is_slowed_down_more_and_more_and_keeps_nobody_out_for_lo
     await connection.execute("update sign_in_failures set last_at = now() - interval '2 hours', blocked_until = null")
     with pytest.raises(Unauthenticated):
         await staff.login(EMAIL, "wrong wrong wrong", "192.0.2.1")
-    assert await connection.fetchval("select max(failures) from sign_in_failures") == 1
+    assert (
+        await connection.fetchval(
+            "select max(failures) from sign_in_failures where last_at > now() - interval '1 minute'"
+        )
+        == 1
+    )
 
 
 async def test_a_body_that_is_too_long_is_not_read(house: House, client: httpx.AsyncClient) -> None:

@@ -284,3 +284,38 @@ async def test_the_operators_steps_come_in_the_lots_order_too(
             "auction:paused",
             "auction:resumed",
         ]
+
+
+async def test_a_hub_that_nobody_follows_stops_reading_and_begins_again_for_the_next(
+    house: House, store: StateStore, engine: AuctionEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lot, ana = await an_open_lot(house, engine), await a_user(house)
+    async with gateway(house, store) as served:
+        served.hub._idle_s = 0.05
+        for price in ("1", "2"):
+            async with viewer(served) as one:
+                await one.subscribe(f"auction:{lot}")
+                known = (await one.hear("snapshot"))["data"]["n"]
+                await bid(engine, lot, ana if price == "1" else await a_user(house), price)
+                assert (await one.events(1))[0]["n"] == known + 1
+            await eventually(lambda: _true(served.hub.history is None), "the hub reads no more")
+
+
+async def test_a_lot_ahead_of_the_tail_is_not_told_twice(
+    served: Served, house: House, engine: AuctionEngine, connection: Any
+) -> None:
+    lot, users = await an_open_lot(house, engine), [await a_user(house), await a_user(house)]
+    async with viewer(served) as one, viewer(served) as other:
+        await other.subscribe(f"auction:{lot}")
+        await other.hear("snapshot")
+        async with connection.transaction():  # while a write goes on anywhere, no reader may read behind it
+            await connection.execute("select pg_current_xact_id()")
+            await bids_on(engine, lot, users, 3)
+            await one.subscribe(f"auction:{lot}")
+            snapshot = await one.hear("snapshot")
+            assert snapshot["data"]["n"] == 5
+            assert snapshot["position"] < snapshot["data"]["position"]
+        assert [event["n"] for event in await other.events(3)] == [3, 4, 5]
+        await bid(engine, lot, users[1], "9")
+        assert [event["n"] for event in await one.events(1)] == [6]
+        assert [event["n"] for event in await other.events(1)] == [6]

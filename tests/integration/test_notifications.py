@@ -36,12 +36,12 @@ from sothebais.errors import ConfigurationError
 from sothebais.events import log
 from sothebais.events.cursors import save_cursor
 from sothebais.events.log import START
-from sothebais.notify import repository, unsubscribe
+from sothebais.notify import repository, service, unsubscribe
 from sothebais.notify.consumer import CONSUMER
 from sothebais.notify.dispatcher import Dispatcher, TryAgain
 from sothebais.notify.mail import EmailOutbox, SmtpServer, parse_server
 from sothebais.notify.model import Notice, NotificationKind
-from sothebais.notify.outbox import ATTEMPTS_MAX
+from sothebais.notify.outbox import ATTEMPTS_MAX, HOURLY_MAX, TOO_MANY
 from sothebais.users.tables import Role, User
 
 NEVER_TOLD = "987.654321"
@@ -83,9 +83,11 @@ async def told(house: House, *, dispatchers: bool = True) -> AsyncIterator[None]
         yield
 
 
-async def with_email(house: House, user: UUID, address: str) -> None:
+async def with_email(house: House, user: UUID, address: str, *, confirmed: bool = True) -> None:
     async with house.engine.begin() as connection:
         await connection.execute(sa.update(User).where(User.id == user).values(email=address))
+        if confirmed:
+            await service.confirm_email(connection, user, address)
 
 
 async def rows(house: House, user: UUID, channel: str = "IN_APP") -> list[Any]:
@@ -349,6 +351,68 @@ async def test_a_mail_is_whole_and_its_link_unsubscribes_in_one_click(
         assert (await client.post(f"/api/v1/unsubscribe?token={nobody}")).status_code == 200
 
 
+async def test_an_address_gets_one_question_and_nothing_else_until_it_says_yes(
+    house: House, client: httpx.AsyncClient, mailbox: Mailbox
+) -> None:
+    ana, _ = await signed_in(client, "ana")
+    await with_email(house, ana, "ana@people.example", confirmed=False)
+    for _ in range(3):
+        await tell(house, ana)
+
+    async def done() -> bool:
+        return all(row.status == "SUPPRESSED" for row in await rows(house, ana, "EMAIL"))
+
+    async with running(dispatcher(house, mailbox_port(house)).run()):
+        await eventually(done, "the address is asked")
+        await tell(house, ana)
+        await eventually(done, "and not asked again")
+        (question,) = mailbox.mails
+        assert question["Subject"] == "Do you want e-mail from the house?"
+        plain = question.get_body(("plain",))
+        assert plain is not None
+        found = re.search(r"http://house\.test(/api/v1/confirm-email\?token=\S+)", plain.get_content())
+        assert found is not None
+        link = found[1]
+        assert "form" in (await client.get(link)).text
+        await tell(house, ana)
+        await eventually(done, "looking at the page says nothing yet")
+        # the link of another mail is no yes, nor is a link for another address
+        unsubscribing = f"/api/v1/confirm-email?token={unsubscribe.token(house.key(), ana)}"
+        for wrong in (link[:-2], unsubscribing, "/api/v1/confirm-email"):
+            assert (await client.post(wrong)).status_code == 422
+        await with_email(house, ana, "mallory@people.example", confirmed=False)
+        assert (await client.post(link)).status_code == 422
+        await with_email(house, ana, "ana@people.example", confirmed=False)
+        assert (await client.post(link)).status_code == 200
+        await tell(house, ana)
+        await eventually(lambda: _later(len(mailbox.mails) == 2), "the mail")
+    assert mailbox.mails[1]["Subject"] == "You won"
+
+
+async def test_nobody_gets_more_than_so_many_mails_an_hour_but_what_binds(
+    house: House, mailbox: Mailbox, connection: Any
+) -> None:
+    (ana,) = await some_people(house, 1)
+    await connection.execute(
+        "insert into notifications (id, user_id, reminds_of, kind, channel, title, status, sent_at)"
+        " select gen_random_uuid(), $1, gen_random_uuid(), 'CAMPAIGN_NEWS', 'EMAIL', 'x', 'SENT', now()"
+        " from generate_series(1, $2)",
+        ana,
+        HOURLY_MAX,
+    )
+    await tell(house, ana, kind=NotificationKind.CAMPAIGN_NEWS)
+    await tell(house, ana, kind=NotificationKind.WON)
+
+    async def done() -> bool:
+        return not [row for row in await rows(house, ana, "EMAIL") if row.status == "PENDING"]
+
+    async with running(dispatcher(house, mailbox_port(house)).run()):
+        await eventually(done, "both are decided")
+    assert len(mailbox.mails) == 1
+    assert mailbox.mails[0]["Subject"] == "You won"
+    assert [row.error for row in await rows(house, ana, "EMAIL") if row.status == "SUPPRESSED"] == [TOO_MANY]
+
+
 async def test_what_was_turned_off_while_it_waited_is_not_sent(
     house: House, client: httpx.AsyncClient, mailbox: Mailbox
 ) -> None:
@@ -385,12 +449,19 @@ async def test_an_outbid_that_is_not_true_any_more_is_not_mailed(
 # --- the dispatcher ---------------------------------------------------------------------------------------------------
 
 
-async def tell(house: House, *users: UUID, title: str = "You won", body: str = "It is yours.", path: str = "/") -> None:
+async def tell(
+    house: House,
+    *users: UUID,
+    title: str = "You won",
+    body: str = "It is yours.",
+    path: str = "/",
+    kind: NotificationKind = NotificationKind.WON,
+) -> None:
     """One notification for each, from an event of the log."""
     event = (await a_logged_event(house)).id
     connection = await connect(house.database_url, name="test")
     try:
-        notices = [Notice(user=user, kind=NotificationKind.WON, title=title, body=body, path=path) for user in users]
+        notices = [Notice(user=user, kind=kind, title=title, body=body, path=path) for user in users]
         async with connection.transaction():
             await repository.tell(connection, notices, house.now(), event=event)
     finally:

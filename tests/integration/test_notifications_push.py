@@ -78,7 +78,9 @@ async def tell(house: House, user: UUID) -> None:
     async with house.engine.begin() as made:
         await log.append(made, [record])
     connection = await connect(house.database_url, name="test")
-    notice = Notice(user=user, kind=NotificationKind.WON, title="You won Lot 1", body="It is yours.", path="/auctions/1")
+    notice = Notice(
+        user=user, kind=NotificationKind.WON, title="You won Lot 1", body="It is yours.", path="/auctions/1"
+    )
     async with connection.transaction():
         await repository.tell(connection, [notice], house.now(), event=record.id)
     await connection.close()

@@ -1,9 +1,11 @@
 """Sold lots are invoiced, paid, delivered; or expire and go to the next bidder. Who may see it, and what stays secret."""
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ import asyncpg
 import httpx
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 from tests.fakes.house import (
     a_collection,
     a_lot,
@@ -35,8 +38,12 @@ from sothebais.auctions.settlement import Settlements
 from sothebais.bootstrap import House
 from sothebais.campaigns.tables import Campaign, CampaignDay
 from sothebais.catalog.tables import ArtItem, Collection
+from sothebais.cli import report
+from sothebais.cli.app import app as main
 from sothebais.config import Settings
+from sothebais.db.engine import create_engine
 from sothebais.errors import Conflict
+from sothebais.events import cursors
 from sothebais.events.actions import Actor
 from sothebais.events.types import parse_event
 from sothebais.state.store import StateStore
@@ -46,6 +53,7 @@ API = "/api/v1"
 DAY = 86_400_000
 #: A figure that occurs nowhere by chance.
 STANDING = "4321.123456789"
+_COLLECTION_OF = "select i.collection_id as id from art_items i join auctions a on a.art_item_id = i.id where a.id = $1"
 
 
 @pytest.fixture
@@ -356,8 +364,6 @@ async def test_a_lot_can_be_reopened_for_a_while_before_it_is_invoiced(sale: Sal
 
 
 def _later(policy: Any) -> Any:
-    from msgspec.structs import replace
-
     return replace(policy, invoice_after=300_000)
 
 
@@ -414,6 +420,10 @@ async def test_what_is_not_paid_expires_and_is_offered_to_the_runner_up(sale: Sa
     dump = "".join(event.data for event in await whole_log(sale.house.database_url))
     assert STANDING not in dump
     assert STANDING not in str(await sale.fetch("select to_jsonb(t)::text as row from settlements t"))
+    # the piece is not for sale again, as it would be had nobody taken it
+    rows = await sale.fetch(_COLLECTION_OF, lot)
+    async with sale.house.engine.connect() as connection:
+        assert len(await sale.house.lot_scheduler.taken(connection, rows[0]["id"])) == 1
     # in the sales it is one row, the runner-up's
     answer = await sale.client.get(f"{API}/admin/reports/sales", headers=sale.headers["olga"])
     (row,) = SalePage.model_validate(answer.json()).items
@@ -444,6 +454,9 @@ async def test_without_the_campaigns_word_nobody_else_is_asked(sale: Sale) -> No
     assert await settlements.due(sale.house.now() + 8 * DAY) == 1
     assert (await sale.see("bo", lot)).status_code == 404
     assert (await sale.types_of(lot))[-1] == "settlement:expired"
+    rows = await sale.fetch(_COLLECTION_OF, lot)
+    async with sale.house.engine.connect() as connection:
+        assert await sale.house.lot_scheduler.taken(connection, rows[0]["id"]) == set()  # it can be sold again
     assert (await sale.ask("olga", lot, "/paid")).status_code == 409
 
 
@@ -490,6 +503,58 @@ async def test_sales_are_exported_whole_and_no_cell_is_a_formula(sale: Sale) -> 
     for wrong in ({"from": "yesterday"}, {"to": "0001-01-01T00:00:00+23:59"}, {"format": "xml"}, {"campaign_id": "x"}):
         answer = await sale.client.get(address, params=wrong, headers=sale.headers["olga"])
         assert answer.status_code == 422, wrong
+
+
+async def test_the_command_line_reports_sales(
+    sale: Sale, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lot = await an_open_lot(sale.house, sale.engine)
+    assert (await bid(sale.engine, lot, sale.people["ana"], "2")).accepted
+    await sale.sell(lot)
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[House]:
+        pool = create_engine(sale.house.database_url, pool_size=1)
+        yield House(sale.house.settings, sale.house.database_url, sale.house.redis_url, pool)
+        await pool.dispose()
+
+    monkeypatch.setattr(report, "opened", opened)
+
+    async def said(*arguments: str) -> str:
+        code = await asyncio.to_thread(main, ["report", "sales", *arguments], standalone_mode=False)
+        assert code in (None, 0)
+        return capsys.readouterr().out
+
+    assert "not invoiced" in await said()
+    assert json.loads(await said("--json"))["items"][0]["buyer"] == "ana"
+    (row,) = csv.DictReader(io.StringIO(await said("--format", "csv", "--from", "2020-01-01T00:00:00Z")))
+    assert (row["auction_id"], row["total"]) == (str(lot), "2")
+    assert "Nothing has been sold" in await said("--to", "2020-01-01T00:00:00Z")
+
+
+async def test_the_consumer_passes_over_what_it_does_not_want_in_one_step(
+    sale: Sale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lot = await an_open_lot(sale.house, sale.engine)
+    for n in range(40):
+        await bid(sale.engine, lot, sale.people["ana" if n % 2 else "bo"], str(1 + n))
+    end = (await whole_log(sale.house.database_url))[-1].position
+    steps: list[Any] = []
+    save = cursors.save_cursor
+
+    async def counted(connection: Any, consumer: str, position: Any) -> None:
+        steps.append(position)
+        await save(connection, consumer, position)
+
+    monkeypatch.setattr(cursors, "save_cursor", counted)
+    consumer = settlement_work.consumer(sale.house.database_url, sale.house.settlements(), sale.house.clock)
+    async with running(consumer.run()):
+
+        async def there() -> bool:
+            return bool(steps) and steps[-1] == end
+
+        await eventually(there, "the consumer is at the end of the log")
+    assert len(steps) <= 3
 
 
 class _Hands:

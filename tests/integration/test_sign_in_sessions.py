@@ -130,7 +130,7 @@ async def test_sessions_end_by_themselves_and_work_without_redis(
 
 
 async def test_a_name_an_address_and_a_picture_are_changed_by_rules(house: House, client: httpx.AsyncClient) -> None:
-    ana, mine = await alone(client, "ana")
+    _, mine = await alone(client, "ana")
 
     async def change(**fields: Any) -> httpx.Response:
         return await client.patch(f"{API}/me", json=fields, headers=mine)

@@ -122,6 +122,15 @@ async def test_a_ticket_is_tried_a_few_times_and_is_over(client: httpx.AsyncClie
     assert unknown.json()["detail"] == after.json()["detail"]
 
 
+async def test_what_nobody_is_called_is_refused_like_a_wrong_password(client: httpx.AsyncClient) -> None:
+    for login in ("a\x00b", "'; drop table users; --", "\u202e", "x" * 254):
+        answer = await client.post(f"{API}/auth/login", json={"login": login, "password": "\x00"})
+        assert answer.status_code == 401, answer.text
+    for junk in ({"response": {"clientDataJSON": "\ud800"}}, {"response": {"clientDataJSON": "bnVsbA"}}, {"rawId": []}):
+        answer = await second(client, "passkey", ticket="x", credential=junk)
+        assert answer.status_code in (401, 422), answer.text
+
+
 async def test_a_recovery_code_is_good_once(client: httpx.AsyncClient, maria: Enrolment, connection: Any) -> None:
     assert len(set(maria.recovery_codes)) == 10
     code = maria.recovery_codes[3]

@@ -35,7 +35,7 @@ def sold(draw: st.DrawFn) -> tuple[Any, Decimal]:
 
 
 @given(sold())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_the_parts_of_an_invoice_are_its_total_to_the_last_decimal(case: tuple[Any, Decimal]) -> None:
     terms, price = case
     parts = invoices.amounts(terms, price)

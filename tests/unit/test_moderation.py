@@ -112,7 +112,7 @@ texts = st.text(max_size=600) | st.text(
 
 
 @given(texts)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_clean_line_is_one_line_in_one_form_and_stays_as_it_is(text: str) -> None:
     line = clean(text)
     assert clean(line) == line
@@ -125,7 +125,7 @@ def test_a_clean_line_is_one_line_in_one_form_and_stays_as_it_is(text: str) -> N
 
 
 @given(texts)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_what_is_said_can_be_written_and_seen(text: str) -> None:
     line = clean(text)
     if refusal(line, WORDS) is None:
@@ -136,7 +136,7 @@ def test_what_is_said_can_be_written_and_seen(text: str) -> None:
 
 
 @given(st.sampled_from(["scam", "fuck"]), st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_word_is_found_however_it_is_dressed_up(word: str, rng: object) -> None:
     dressed = "".join(
         rng.choice({"a": "aаáA4@", "c": "cсçC", "s": "sѕS5$", "m": "mMḿ", "f": "fF", "u": "uúU", "k": "kкK"}[letter])  # type: ignore[attr-defined]
@@ -147,6 +147,6 @@ def test_a_word_is_found_however_it_is_dressed_up(word: str, rng: object) -> Non
 
 
 @given(st.text(max_size=80))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold(fold(text)) == fold(text)

@@ -42,6 +42,8 @@ TAGS = {
     "catalogue": "Collections, art items and their pictures.",
     "campaigns": "Series of auction days, their schedules and calendars.",
     "auctions": "Lots, bids, logs, and what operators do to them.",
+    "settlement": "Invoices, payment and delivery of sold lots.",
+    "chat": "What is said in the rooms of lots.",
     "sign-in": "Becoming somebody.",
     "me": "The person who is signed in.",
     "events": "What happens, as it happens.",

@@ -1,5 +1,6 @@
 """What the HTTP API is made of; ``bootstrap`` fills it."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class ApiParts:
             self.clock, entries_max=self.IDENTITIES_MAX, seconds=self.IDENTITY_S
         )
         self.names: Kept[UUID, str] = Kept(self.clock, entries_max=self.NAMES_MAX, seconds=self.NAME_S)
+        self._facts_asked: dict[UUID, asyncio.Future[views.Facts]] = {}
         self.facts: Kept[UUID, views.Facts] = Kept(self.clock, entries_max=self.FACTS_MAX, seconds=self.FACTS_S)
 
     @cached_property
@@ -155,10 +157,19 @@ class ApiParts:
     async def facts_of(self, auction: UUID) -> views.Facts:
         """The facts of a lot, from the cache where it has them. Raises NotFound."""
         facts = self.facts.get(auction)
-        if facts is None:
-            async with self.database.connect() as connection:
-                facts = await repository.facts(connection, auction)
-            self.facts.put(auction, facts)
+        if facts is not None:
+            return facts
+        # of a hot lot hundreds would ask at the same moment: one asks, the others wait for it
+        asked = self._facts_asked.get(auction)
+        if asked is None:
+            asked = self._facts_asked[auction] = asyncio.ensure_future(self._read_facts(auction))
+            asked.add_done_callback(lambda _: self._facts_asked.pop(auction, None))
+        return await asyncio.shield(asked)
+
+    async def _read_facts(self, auction: UUID) -> views.Facts:
+        async with self.database.connect() as connection:
+            facts = await repository.facts(connection, auction)
+        self.facts.put(auction, facts)
         return facts
 
 

@@ -173,7 +173,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, tuple):
-        return "[]"
+        return str(list(value))
     if isinstance(value, dict):
         return "{}"
     return f'"{value or ""}"'

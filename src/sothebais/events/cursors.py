@@ -193,8 +193,13 @@ class DurableConsumer:
                 events = await read_after(connection, position)
                 with contextlib.suppress(CursorMoved):
                     for event in events:
-                        await self._handle(connection, event, position)
-                        position = event.position
+                        if self._types is None or event.type in self._types:
+                            await self._handle(connection, event, position)
+                            position = event.position
+                    if events and position != events[-1].position:
+                        # what it does not want is passed over in one step, however much it is
+                        async with connection.transaction():
+                            await self._move(connection, position, events[-1].position)
                 await self._retry_queued(connection)
                 if not events:
                     with contextlib.suppress(TimeoutError):
@@ -203,11 +208,6 @@ class DurableConsumer:
             connection.terminate()
 
     async def _handle(self, connection: Any, event: LoggedEvent, before: Position) -> None:
-        if self._types is not None and event.type not in self._types:
-            async with connection.transaction():
-                await self._move(connection, before, event.position)
-            return
-
         async def finish() -> None:
             await self._move(connection, before, event.position)
 

@@ -7,6 +7,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 import aiosmtplib
 import msgspec
@@ -20,11 +21,41 @@ from sothebais.notify.dispatcher import GiveUp, Outcome, Sent, Suppressed, TryAg
 from sothebais.notify.model import NotificationChannel
 from sothebais.notify.outbox import BACKOFF_S, NotificationOutbox
 from sothebais.notify.texts import clean
+from sothebais.users.tables import User, UserPreference
 
 TIMEOUT_S = 20.0
 SUBJECT_LENGTH_MAX = 200
 _PORTS = {"smtp": 587, "smtps": 465}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+_ADDRESSES = f"""
+select u.id, u.email, coalesce(u.password_hash is not null or p.confirmed_email = u.email, false) as confirmed,
+  coalesce(p.asked_email = u.email, false) as asked
+from {User.__tablename__} u left join {UserPreference.__tablename__} p on p.user_id = u.id
+where u.id = any($1::uuid[])
+"""  # noqa: S608
+_ASKED = f"""
+insert into {UserPreference.__tablename__} (user_id, asked_email) values ($1, $2)
+on conflict (user_id) do update set asked_email = excluded.asked_email
+"""  # noqa: S608
+ASKED = "The address was asked first whether it wants mail."
+UNCONFIRMED = "The address has not said yet that it wants mail."
+QUESTION = (
+    "Do you want e-mail from the house?",
+    (
+        "Somebody gave this address to be told about auctions. If that was you, open the link below and say yes. "
+        "If not, do nothing: there will be no more mail."
+    ),
+)
+
+
+class _Address(msgspec.Struct, frozen=True):
+    """Where a person's mail goes, and whether it may."""
+
+    email: str | None
+    confirmed: bool
+    asked: bool
 
 
 class SmtpServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,19 +153,49 @@ class EmailOutbox(NotificationOutbox):
         self._domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
         self._public_url = public_url.rstrip("/")
         self._key = key
+        self._addresses: dict[UUID, _Address] = {}
+        #: Who is being asked, by which row.
+        self._asking: dict[UUID, UUID] = {}
+
+    async def prepare(self, connection: Any, rows: Sequence[Any]) -> None:
+        """The addresses of the people."""
+        found = {one["id"]: one for one in await connection.fetch(_ADDRESSES, list({row["user_id"] for row in rows}))}
+        for row in rows:
+            if (one := found.get(row["user_id"])) is not None:
+                self._addresses[row["id"]] = _Address(one["email"], one["confirmed"], one["asked"])
+
+    async def concluded(self, connection: Any, row: Any, outcome: Outcome) -> None:
+        """Remember that an address was asked."""
+        address = self._addresses.pop(row["id"], None)
+        if address is not None and not address.confirmed and not address.asked:
+            if isinstance(outcome, Suppressed) and outcome.reason == ASKED:
+                await connection.execute(_ASKED, row["user_id"], address.email)
+            if not (isinstance(outcome, Suppressed) and outcome.reason == UNCONFIRMED):
+                self._asking.pop(row["user_id"], None)
 
     async def send_one(self, row: Any) -> Outcome:
-        """Hand the mail to the server."""
-        to = row["email"]
-        if to is None:
+        """Hand the mail to the server; to an address that never said yes only the question, and only once."""
+        address = self._addresses.get(row["id"])
+        if address is None or address.email is None:
             return Suppressed("There is no e-mail address any more.")
-        data = msgspec.json.decode(row["data"])
+        if address.confirmed:
+            title, body = row["title"], row["body"]
+            link = self._public_url + msgspec.json.decode(row["data"])["path"]
+            return await self._hand_over(row, address.email, title, body, link) or Sent()
+        if address.asked or self._asking.setdefault(row["user_id"], row["id"]) != row["id"]:
+            return Suppressed(UNCONFIRMED)
+        yes = unsubscribe.token(self._key, row["user_id"], confirms=address.email)
+        link = f"{self._public_url}{unsubscribe.CONFIRM_PATH}?token={yes}"
+        return await self._hand_over(row, address.email, *QUESTION, link) or Suppressed(ASKED)
+
+    async def _hand_over(self, row: Any, to: str, title: str, body: str, link: str) -> TryAgain | GiveUp | None:
+        """Give the server a mail; None when it took it."""
         message = compose(
             sender=self._sender,
             to=to,
-            title=row["title"],
-            body=row["body"],
-            link=self._public_url + data["path"],
+            title=title,
+            body=body,
+            link=link,
             opt_out=f"{self._public_url}{unsubscribe.PATH}?token={unsubscribe.token(self._key, row['user_id'])}",
             message_id=f"<{row['id']}@{self._domain}>",
             at=self._clock.now(),
@@ -163,4 +224,4 @@ class EmailOutbox(NotificationOutbox):
             return GiveUp(answer, status=error.code) if permanent else TryAgain(answer, status=error.code)
         except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
             return TryAgain(f"The mail server does not answer ({type(error).__name__}).")
-        return Sent()
+        return None

@@ -7,6 +7,7 @@ from sothebais.clock import Clock, to_datetime
 from sothebais.notify import repository
 from sothebais.notify.dispatcher import ERROR_LENGTH_MAX, LEASE_S, GiveUp, Outcome, Sent, Suppressed, TryAgain
 from sothebais.notify.model import DeliveryStatus, NotificationChannel
+from sothebais.notify.rules import OBLIGATIONS
 from sothebais.notify.tables import Notification
 
 #: Wait after each failed try; one more failure than there are waits and it is given up.
@@ -17,7 +18,12 @@ EXPIRED = "It was too late to be of use."
 STALE = "It was not true any more."
 TURNED_OFF = "It was turned off in the meantime."
 
+TOO_MANY = "There were too many within an hour."
+#: E-mails, or pushes, of one person within an hour; what binds them comes all the same.
+HOURLY_MAX = 60
+
 _N = Notification.__tablename__
+_ALWAYS = "({})".format(", ".join(f"'{kind}'" for kind in sorted(OBLIGATIONS)))
 # outbid is stale when the person leads again or the lot takes no bids any more
 _CLAIM = f"""
 with due as materialized (
@@ -35,7 +41,9 @@ returning n.id, n.user_id, n.event_id, n.kind, n.channel, n.auction_id, n.title,
   exists (
     select 1 from user_preferences p where p.user_id = n.user_id
       and (not p.notifications or (n.channel = 'EMAIL' and not p.by_email))) as turned_off,
-  (select u.email from users u where u.id = n.user_id) as email
+  n.kind not in {_ALWAYS} and (
+    select count(*) from {_N} m where m.user_id = n.user_id and m.channel = n.channel and m.status = 'SENT'
+      and m.created_at > now() - interval '1 hour') >= {HOURLY_MAX} as too_many
 """  # noqa: S608
 _FINISH = f"""
 update {_N} set status = $3::text, sent_at = case when $3::text = 'SENT' then $4::timestamptz end, next_attempt_at = null, error = $5
@@ -84,6 +92,8 @@ class NotificationOutbox:
             return Suppressed(STALE)
         if row["turned_off"]:
             return Suppressed(TURNED_OFF)
+        if row["too_many"]:
+            return Suppressed(TOO_MANY)
         return await self.send_one(row)
 
     async def finish(self, connection: Any, row: Any, outcome: Outcome) -> None:

@@ -42,7 +42,8 @@ _PEOPLE = f"""
 select u.id, u.email is not null as email, p.notifications, p.bid_confirmations, p.outbid_alerts, p.auction_reminders,
   p.by_email, p.time_zone, p.quiet_hours::text as quiet_hours,
   exists (select 1 from {PushSubscription.__tablename__} s where s.user_id = u.id) as push
-from {User.__tablename__} u left join {_P} p on p.user_id = u.id where u.id = any($1::uuid[])
+from {User.__tablename__} u left join {_P} p on p.user_id = u.id
+where u.id = any($1::uuid[]) and u.erased_at is null
 """  # noqa: S608
 _LOT = f"""
 select a.id, a.lot_number, a.currency, e.data ->> 'title' as title

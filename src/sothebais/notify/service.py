@@ -81,6 +81,20 @@ async def exists(connection: AsyncConnection, user: UUID) -> bool:
     return (await connection.execute(sa.select(User.id).where(User.id == user))).first() is not None
 
 
+async def email_of(connection: AsyncConnection, user: UUID) -> str | None:
+    """A person's address, if there is such a person and such an address."""
+    found: str | None = (await connection.execute(sa.select(User.email).where(User.id == user))).scalar_one_or_none()
+    return found
+
+
+async def confirm_email(connection: AsyncConnection, user: UUID, email: str) -> None:
+    """This address wants the mail of this person."""
+    statement = insert(UserPreference).values(user_id=user, confirmed_email=email)
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["user_id"], set_={"confirmed_email": email})
+    )
+
+
 def check_zone(name: str) -> None:
     """Raise InvalidInput unless this is a time zone of the IANA database."""
     try:

@@ -21,16 +21,16 @@ _ABOUT = {
 }
 
 _TEXT = {"type": "string"}
-_TOPIC = {"type": "string", "pattern": "^(auction:[0-9a-f-]{36}|stream|agent|schedule)$"}
+_TOPIC = {"type": "string", "pattern": "^(auction:[0-9a-f-]{36}|stream|agent|schedule|me)$"}
 _POSITION = {"type": "string", "pattern": "^[0-9]+\\.[0-9]+\\.[0-9]+$"}
 _INSTANT = {"type": "integer", "minimum": 0}
 
 
-def _op(name: str, **fields: dict[str, Any]) -> dict[str, Any]:
+def _op(name: str, *, optional: tuple[str, ...] = (), **fields: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": {"op": {"const": name}, **fields},
-        "required": ["op", *fields],
+        "required": ["op", *(field for field in fields if field not in optional)],
         "additionalProperties": False,
     }
 
@@ -38,24 +38,49 @@ def _op(name: str, **fields: dict[str, Any]) -> dict[str, Any]:
 _SINCE = {"oneOf": [_POSITION, {"type": "null"}]}
 _TOPICS = {"type": "array", "items": _TOPIC, "minItems": 1}
 _EVENT = {"$ref": _SCHEMAS + "Event"}
+_PERSON = {
+    "type": "object",
+    "properties": {"id": _TEXT, "handle": _TEXT},
+    "required": ["id", "handle"],
+    "additionalProperties": False,
+}
 
 #: What a client sends over the live feed, and what it gets.
 _LIVE_CLIENT = {
-    "LiveSubscribe": ("Follow topics from a position on.", _op("subscribe", topics=_TOPICS, since=_SINCE)),
+    "LiveHello": (
+        "Sign the connection in with a session's token; pages are by their cookie.",
+        _op("hello", token=_TEXT),
+    ),
+    "LiveSubscribe": (
+        "Follow topics, from a position on or (since null or left out) from a snapshot.",
+        _op("subscribe", topics=_TOPICS, since=_SINCE, optional=("since",)),
+    ),
     "LiveUnsubscribe": ("Follow them no longer.", _op("unsubscribe", topics=_TOPICS)),
     "LivePing": ("Ask for a sign of life.", _op("ping")),
 }
 _LIVE_SERVER = {
+    "LiveSignedIn": ("Who the connection belongs to from now on.", _op("hello", user=_PERSON)),
     "LiveSnapshot": (
-        "A topic as it is at a position; first after subscribing.",
+        "A topic as it is at a position; first after subscribing without one.",
         _op("snapshot", topic=_TOPIC, position=_POSITION, data={"type": "object"}),
     ),
     "LiveEvent": (
         "The next event of a topic, in order and without gaps.",
         _op("event", topic=_TOPIC, position=_POSITION, event=_EVENT),
     ),
-    "LiveResync": ("Start over: too much was missed.", _op("resync")),
-    "LiveTime": ("The server's time every ten seconds, for an honest countdown.", _op("time", server=_INSTANT)),
+    "LiveResync": (
+        "Too much was missed: forget what you have of the topic, a snapshot follows.",
+        _op("resync", topic=_TOPIC),
+    ),
+    "LiveTime": (
+        "The house's time in milliseconds, at the beginning and every ten seconds, for an honest countdown.",
+        _op("time", server=_INSTANT),
+    ),
+    "LivePong": ("The answer to a ping.", _op("pong")),
+    "LiveError": (
+        "A message could not be obeyed, or a topic not be followed. The connection goes on.",
+        _op("error", code=_TEXT, detail=_TEXT, topic=_TOPIC, optional=("topic",)),
+    ),
 }
 
 
@@ -74,7 +99,7 @@ def document() -> dict[str, Any]:
         channels[name] = _channel(channel.value, _ABOUT[channel], "redis", members)
         operations[f"publish_{name}"] = _operation("send", name, members)
     channels["live"] = _channel(
-        "/api/v1/live", "The live feed of pages and overlays.", "http", [*_LIVE_CLIENT, *_LIVE_SERVER]
+        "/api/v1/live", "The live feed of pages and overlays.", "live", [*_LIVE_CLIENT, *_LIVE_SERVER]
     )
     operations["receive_live"] = _operation("receive", "live", list(_LIVE_CLIENT))
     operations["send_live"] = _operation("send", "live", list(_LIVE_SERVER))
@@ -89,7 +114,11 @@ def document() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "servers": {
             "redis": {"host": "localhost:6379", "protocol": "redis", "description": "Redis or Valkey."},
-            "http": {"host": "localhost:8000", "protocol": "ws", "description": "The API."},
+            "live": {
+                "host": "localhost:8020",
+                "protocol": "ws",
+                "description": "The live gateway. The API serves the same at its own address; GET /api/v1/config tells both.",
+            },
         },
         "channels": channels,
         "operations": operations,

@@ -42,7 +42,7 @@ from sothebais.stream.layers import (
 )
 from sothebais.stream.scenes import model
 from sothebais.stream.show import Artwork, Lot, LotStatus, ShowState
-from sothebais.stream.themes import BODY, LEAD, SMALL, TITLE
+from sothebais.stream.themes import BODY, FRAME, LEAD, MAT, SHADOW, SMALL, TITLE
 from sothebais.stream.transitions import ease, next_whole, progress
 
 #: A pulse is drawn in so many steps; more would be other pixels for the same look.
@@ -184,7 +184,12 @@ def artwork(element: model.ArtworkElement, frame: Frame) -> None:
     if piece is None:
         return
     reach = frame.px(element.drift) // 2
-    w, h = _contained(piece, frame.w - 2 * reach, frame.h)
+    edge = frame.px(MAT) + frame.px(FRAME) if element.framed else 0
+    w, h = _contained(piece, frame.w - 2 * (reach + edge), frame.h - 2 * edge)
+    if element.framed:
+        # the shadow falls outside the box
+        edge += frame.px(SHADOW)
+    w, h = w + 2 * edge, h + 2 * edge
     index = 0
     if piece.frames > 1 and piece.frame_ms > 0:
         index = (frame.t - frame.since) // piece.frame_ms % piece.frames
@@ -236,7 +241,7 @@ def price(element: model.PriceElement, frame: Frame) -> None:
         frame.add(Roll(before, now, share, element.step, lot.currency), "figures", y=top, h=frame.h - top)
         frame.moves()
         return
-    colour: Token = "brass" if lot.price else "text"
+    colour: Token = "text" if lot.price is None or lot.status is LotStatus.PASSED else "brass"
     frame.add(Figures(now, element.step, lot.currency, colour), "figures", y=top, h=frame.h - top)
 
 
@@ -326,20 +331,20 @@ def next_bid(_element: model.NextBidElement, frame: Frame) -> None:
     """The least amount that can follow."""
     lot = frame.state.lot
     if lot is not None and lot.next_valid is not None:
-        frame.add(Mark("open", f"Next bid from {wording.priced(lot.next_valid, lot.currency)}", BODY, "text"))
+        frame.add(Mark("next", f"Next bid from {wording.priced(lot.next_valid, lot.currency)}", BODY, "text"))
 
 
-def reserve(_element: model.ReserveElement, frame: Frame) -> None:
+def reserve(element: model.ReserveElement, frame: Frame) -> None:
     """Whether a reserve stands, and is met."""
     lot = frame.state.lot
     if lot is None:
         return
     if not lot.has_reserve:
-        frame.add(Mark("check", "No reserve", SMALL, "sage"))
+        frame.add(Mark("check", "No reserve", SMALL, "sage", align=element.align))
     elif lot.reserve_met:
-        frame.add(Mark("check", "Reserve met", SMALL, "sage"))
+        frame.add(Mark("check", "Reserve met", SMALL, "sage", align=element.align))
     else:
-        frame.add(Mark("open", "Reserve not yet met", SMALL, "quiet"))
+        frame.add(Mark("open", "Reserve not yet met", SMALL, "quiet", align=element.align))
 
 
 def qr(_element: model.QrElement, frame: Frame) -> None:
@@ -412,7 +417,7 @@ def _parade(element: model.ScheduleElement, frame: Frame) -> None:
             frame.add(card, str(lot.number), x=x, w=wide, cut=True)
 
 
-def viewers(_element: model.ViewersElement, frame: Frame) -> None:
+def viewers(element: model.ViewersElement, frame: Frame) -> None:
     """Live, the campaign and its day, how many watch."""
     state = frame.state
     dot = frame.px(18)
@@ -425,7 +430,8 @@ def viewers(_element: model.ViewersElement, frame: Frame) -> None:
         left += wide + frame.px(14)
     names = " · ".join(name for name in (state.campaign, state.day) if name)
     right = frame.px(150) if state.viewers is not None else 0
-    frame.add(Text(names, BODY, "quiet", weight=500, settle=1), "names", x=left, w=frame.w - left - right)
+    if element.names and names:
+        frame.add(Text(names, BODY, "quiet", weight=500, settle=1), "names", x=left, w=frame.w - left - right)
     if state.viewers is not None:
         frame.add(Mark("eye", f"{state.viewers:,}", BODY, "quiet", align="right"), "viewers", x=frame.w - right, w=right)
 

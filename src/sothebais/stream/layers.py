@@ -134,7 +134,7 @@ class Lines(Struct, frozen=True):
 class Mark(Struct, frozen=True):
     """A small drawn sign and a few words: who leads, whether the reserve is met."""
 
-    sign: Literal["leader", "check", "open", "none", "proxy", "eye", "pause"]
+    sign: Literal["leader", "check", "open", "none", "proxy", "eye", "next"]
     text: str
     step: int
     colour: Token

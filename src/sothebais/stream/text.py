@@ -20,6 +20,8 @@ _ALIGN: Final = {
 }
 #: What may be set smaller than asked, so that an amount of many digits is shown whole.
 SHRUNK_MIN: Final = 0.3
+#: A cell is a little narrower than the widest digit, whose own margins allow it; else figures look spaced out.
+CELL: Final = 0.93
 
 
 class Style(Struct, frozen=True):
@@ -117,11 +119,11 @@ class Cells(Struct, frozen=True):
 @lru_cache(maxsize=256)
 def _digit(family: str, weight: int, size: float) -> float:
     setting = font(Style(size, 0, family, weight))
-    return max(setting.measureText(digit) for digit in "0123456789")
+    return CELL * max(setting.measureText(digit) for digit in "0123456789")
 
 
 def cells(text: str, style: Style) -> Cells:
-    """Every digit in a cell of the widest digit's width; other characters keep their own."""
+    """Every digit in a cell of the same width; other characters keep their own."""
     setting, digit = font(style), _digit(style.family, style.weight, style.size)
     x, found = 0.0, []
     for char in text:

@@ -39,7 +39,7 @@ class Theme(Struct, frozen=True):
 DARK: Final = Theme(
     name="dark",
     palette=media.DARK,
-    wall_near="#343B47",
+    wall_near="#3C4452",
     wall_far="#0B0D12",
     mat="#EFE9DD",
     frame="#14110D",
@@ -69,3 +69,9 @@ def tint(colour: str, alpha: float = 1.0) -> int:
 def colour(theme: Theme, token: Token, alpha: float = 1.0) -> int:
     """A token's colour in a theme, as 0xAARRGGBB."""
     return tint(getattr(theme.palette, token), alpha)
+
+
+#: A framed picture is larger by its mat and frame at each side, and its shadow reaches further out.
+MAT: Final = 14
+FRAME: Final = 4
+SHADOW: Final = 56

@@ -42,7 +42,7 @@ class Taken:
 class Issued:
     """A fresh challenge. Its text leaves the house; the database has a hash of it."""
 
-    value: str
+    value: str = field(repr=False)
     expires_at: datetime
 
 

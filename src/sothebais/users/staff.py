@@ -6,7 +6,7 @@ the same way.
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,7 +47,7 @@ TOTP_DRIFT_STEPS = 1
 class Ticket:
     """The password was right; what is still to be shown, and what to show it with."""
 
-    value: str
+    value: str = field(repr=False)
     expires_at: datetime
     methods: tuple[str, ...]
 
@@ -59,8 +59,8 @@ class Enrolment:
     user: UUID
     email: str
     role: Role
-    totp_uri: str
-    recovery_codes: tuple[str, ...]
+    totp_uri: str = field(repr=False)
+    recovery_codes: tuple[str, ...] = field(repr=False)
 
 
 class Staff:
@@ -87,7 +87,8 @@ class Staff:
 
     async def login(self, login: str, password: str, address: str) -> Ticket:
         """The first step. Raises Unauthenticated in the same words for an unknown account, RateLimited after failures."""
-        account = login.strip().lower()
+        # what PostgreSQL cannot hold is nobody's name, and is answered like it
+        account = login.replace("\x00", "\ufffd").strip().lower()
         await self._throttle.check(account, address)
         statement = sa.select(User).where(
             sa.func.lower(User.email) == account, User.password_hash.is_not(None), User.blocked.is_(False)

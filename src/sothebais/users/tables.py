@@ -104,6 +104,9 @@ class UserPreference(Base):
     auction_reminders: Mapped[bool] = mapped_column(server_default=sa.true())
     #: False after an unsubscribe: e-mail alone is off, whatever else is on.
     by_email: Mapped[bool] = mapped_column(server_default=sa.true())
+    #: The address that was asked whether it wants mail, and the one that said yes: no other gets any.
+    asked_email: Mapped[str | None]
+    confirmed_email: Mapped[str | None]
     theme: Mapped[Theme] = mapped_column(checked_enum(Theme), server_default=Theme.SYSTEM)
     time_zone: Mapped[str] = mapped_column(server_default="UTC")
     locale: Mapped[str] = mapped_column(server_default="en")

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -39,7 +39,7 @@ class XClient:
     """The house as X knows it, and where X is."""
 
     client_id: str
-    client_secret: str | None
+    client_secret: str | None = field(repr=False)
     authorize_url: str
     token_url: str
     users_url: str
@@ -67,7 +67,7 @@ class Started:
     """Where to send the browser, and what it must bring back in a cookie."""
 
     url: str
-    browser: str
+    browser: str = field(repr=False)
 
 
 class XSignIn:

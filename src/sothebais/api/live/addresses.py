@@ -2,9 +2,10 @@
 
 import ipaddress
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, islice, pairwise
 from urllib.parse import urlsplit
 
+from sothebais.config import Settings
 from sothebais.errors import ConfigurationError
 
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -43,6 +44,13 @@ def from_our_pages(origin: str | None, host: str | None, *, public_url: str | No
         return False
     name = urlsplit(f"http://{asked}").hostname
     return urlsplit(f"http://{theirs}").hostname == name and (urlsplit(f"http://{theirs}").port or 80) in ports
+
+
+def gateway_ports(settings: Settings) -> list[int]:
+    """The ports of the gateways that event-handler starts: from ``live_port`` on, without those of other services."""
+    taken = {settings.port, settings.engine_port, settings.events_port}
+    free = (port for port in count(settings.live_port) if port not in taken)
+    return list(islice(free, settings.live_gateways))
 
 
 def client_address(peer: str, forwarded_for: str | None, proxies: Sequence[Network]) -> str:

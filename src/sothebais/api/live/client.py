@@ -23,8 +23,9 @@ HELD_MAX = 20
 class Outlet(Protocol):
     """A transport as the hub sees it. Neither call waits; what cannot be sent at once is kept and counted."""
 
-    #: Send one text message.
-    send: Callable[[bytes], None]
+    @property
+    def send(self) -> Callable[[bytes], None]:
+        """Send one text message."""
 
     def buffered(self) -> int:
         """Bytes that the peer has not taken yet."""

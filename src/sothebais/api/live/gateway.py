@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from http.cookies import CookieError, SimpleCookie
+from typing import cast
 
 import msgspec
 import picows
@@ -38,7 +39,7 @@ BACKLOG = 4_096
 FRAME_SLACK = 1_024
 
 
-class _Connection(picows.WSListener):  # type: ignore[misc]
+class _Connection(picows.WSListener):
     """One WebSocket: an outlet for the hub, and its client's ear."""
 
     def __init__(self, gateway: "Gateway", forwarded_for: str | None, token: str | None) -> None:
@@ -92,7 +93,8 @@ class _Connection(picows.WSListener):  # type: ignore[misc]
     def close(self, code: Close) -> None:
         """Say why, wait a moment, hang up."""
         if self._transport is not None:
-            self._transport.send_close(int(code), protocol.REASONS[code])
+            # the library takes any code, its types know the standard ones
+            self._transport.send_close(cast(picows.WSCloseCode, int(code)), protocol.REASONS[code])
             self._gateway.hang_up_later(self._transport)
 
 

@@ -24,7 +24,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         """Serve one connection."""
-        self.scope.setdefault("extensions", {})[_TRANSPORT] = self.transport
+        extensions: dict[Any, Any] = self.scope.setdefault("extensions", {})
+        extensions[_TRANSPORT] = self.transport
         await super().run_asgi()
 
 
@@ -67,7 +68,7 @@ class SocketOutlet:
 
     async def write(self) -> None:
         """Send what comes until the end, and then why it is the end."""
-        while self._closing is None:
+        while self._closing is None or (self._frames and self._closing is not Close.SLOW):
             if not self._frames:
                 self._news.clear()
                 await self._news.wait()

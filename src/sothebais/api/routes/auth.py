@@ -247,7 +247,6 @@ async def _welcome(request: Request, response: Response, person: Identity, token
     parts = parts_of(request)
     await _end_former(request, parts)
     auth.remember(request, response, token)
-    parts.identities.put(token, person)
     parts.names.put(person.user, person.name)
     return SignedIn(token=token, user=SignedInUser(id=str(person.user), handle=person.name, role=str(person.role)))
 

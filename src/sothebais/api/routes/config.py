@@ -1,10 +1,11 @@
 """``GET /api/v1/config``: what a page must know to talk to this house."""
 
+from itertools import count
 from typing import Any
 
 from fastapi import APIRouter, Request
 
-from sothebais.api.live import protocol
+from sothebais.api.live import addresses, protocol
 from sothebais.api.models.events import HouseConfig
 from sothebais.api.parts import parts_of
 from sothebais.clock import isoformat
@@ -12,6 +13,8 @@ from sothebais.clock import isoformat
 router = APIRouter(tags=["operations"])
 
 API_PATH = "/api/v1"
+#: Whoever asks is told one gateway after the other.
+_asked = count()
 
 
 @router.get(
@@ -30,7 +33,8 @@ async def get_config(request: Request) -> dict[str, Any]:
     if live is None and settings.public_url is None and settings.live_gateways and request.url.hostname:
         scheme = "wss" if request.url.scheme == "https" else "ws"
         host = f"[{request.url.hostname}]" if ":" in request.url.hostname else request.url.hostname
-        live = f"{scheme}://{host}:{settings.live_port}{protocol.PATH}"
+        port = addresses.gateway_ports(settings)[next(_asked) % settings.live_gateways]
+        live = f"{scheme}://{host}:{port}{protocol.PATH}"
     return {
         "api_url": base + API_PATH,
         "live_url": live or own,

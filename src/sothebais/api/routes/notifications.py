@@ -3,6 +3,7 @@
 import base64
 import binascii
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
@@ -202,6 +203,59 @@ async def unsubscribe_now(request: Request, token: Annotated[str, Query(max_leng
         if await service.exists(connection, user):
             await service.set_preferences(connection, user, {"by_email": False}, parts.clock.now())
     return _page("Done", "No more e-mail will come. You can turn it on again in your preferences.")
+
+
+@router.get(
+    "/confirm-email",
+    summary="The page behind a mail's question whether it is wanted",
+    response_class=HTMLResponse,
+    responses={
+        422: {"description": "The link is not complete", "content": {"text/html": {}}},
+        503: {"model": Problem, "description": "Not available at the moment"},
+    },
+)
+async def confirm_page(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+    """Asks once more: programs that follow links in mails must not say yes for anybody."""
+    try:
+        await _confirming(request, token)
+    except SothebaisError as error:
+        return _page("That did not work", error.message, status=422)
+    form = (
+        f'<form method="post" action="{unsubscribe.CONFIRM_PATH}?token={token}">'
+        '<button style="font:inherit;padding:8px 16px">Yes, send e-mail</button></form>'
+    )
+    return _page("E-mail from the house?", "You can stop it again with one click in every mail.", form)
+
+
+@router.post(
+    "/confirm-email",
+    summary="Say that an address wants the house's e-mail",
+    response_class=HTMLResponse,
+    responses={
+        422: {"description": "The link is not complete", "content": {"text/html": {}}},
+        503: {"model": Problem, "description": "Not available at the moment"},
+    },
+)
+async def confirm_now(request: Request, token: Annotated[str, Query(max_length=200)] = "") -> HTMLResponse:
+    """The signed token says who, and for which address; after a change of address it is of no use."""
+    try:
+        user, email = await _confirming(request, token)
+    except SothebaisError as error:
+        return _page("That did not work", error.message, status=422)
+    async with parts_of(request).database.begin() as connection:
+        await service.confirm_email(connection, user, email)
+    return _page("Done", "You will be told by e-mail from now on.")
+
+
+async def _confirming(request: Request, token: str) -> tuple[UUID, str]:
+    """Who says yes, and for which address. Raises InvalidInput."""
+    parts = parts_of(request)
+    user = unsubscribe.claimed_person(token)
+    email = None
+    if user is not None:
+        async with parts.database.connect() as connection:
+            email = await service.email_of(connection, user)
+    return unsubscribe.person_of(parts.key, token, confirms=email or "nobody"), email or ""
 
 
 def _bytes(text: str) -> bytes:

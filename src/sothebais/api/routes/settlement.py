@@ -134,7 +134,8 @@ async def decline(auction_id: str, request: Request, person: SignedIn) -> dict[s
 @router.get(
     "/invoice.html",
     summary="The invoice, to read and to print",
-    response_class=HTMLResponse,
+    response_class=Response,
+    response_model=None,
     responses=_REFUSED | {200: {"content": {"text/html": {}}}},
 )
 async def invoice_html(auction_id: str, request: Request, person: SignedIn) -> HTMLResponse:

@@ -206,6 +206,7 @@ class ReserveElement(Element):
     """Whether there is a reserve and whether it is met, never its amount."""
 
     type: Literal["reserve"]
+    align: Align = "left"
 
 
 class QrElement(Element):
@@ -232,6 +233,7 @@ class ViewersElement(Element):
     """The live dot, the campaign and its day, and how many watch."""
 
     type: Literal["viewers"]
+    names: bool = True
 
 
 class PostElement(Element):

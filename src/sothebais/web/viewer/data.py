@@ -202,7 +202,7 @@ async def home(engine: AsyncEngine) -> Home:
     of_first = None if first is None else next((card for card in campaigns if card.id == first.campaign), None)
     return Home(
         on_air=on_air,
-        also_open=tuple(lot for lot in running if lot is not on_air),
+        also_open=tuple(lot for lot in running if lot is not on_air and lot.id not in listed),
         catalogue=tuple(catalogue),
         catalogue_campaign=of_first,
         results=tuple(lot for lot in results if lot.id not in listed)[:RESULTS_MAX],

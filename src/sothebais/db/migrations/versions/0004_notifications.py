@@ -11,6 +11,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("user_preferences", sa.Column("by_email", sa.Boolean(), server_default=sa.true(), nullable=False))
+    op.add_column("user_preferences", sa.Column("asked_email", sa.Text(), nullable=True))
+    op.add_column("user_preferences", sa.Column("confirmed_email", sa.Text(), nullable=True))
     op.alter_column("notifications", "event_id", nullable=True)
     op.add_column("notifications", sa.Column("reminds_of", sa.UUID(), nullable=True))
     op.add_column("notifications", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
@@ -70,4 +72,6 @@ def downgrade() -> None:
     op.drop_column("notifications", "expires_at")
     op.drop_column("notifications", "reminds_of")
     op.alter_column("notifications", "event_id", nullable=False)
+    op.drop_column("user_preferences", "confirmed_email")
+    op.drop_column("user_preferences", "asked_email")
     op.drop_column("user_preferences", "by_email")

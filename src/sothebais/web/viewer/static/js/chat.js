@@ -56,12 +56,13 @@ export class Chat {
     this.#last = Math.max(this.#last, line.number);
     if (known) return;
     this.#list.querySelector("[data-quiet]")?.remove();
-    const atEnd = this.#list.scrollTop + this.#list.clientHeight >= this.#list.scrollHeight - 40;
+    const log = $("#chat-log");
+    const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
     const who = element("b", {}, called(line.user.handle));
     const role = line.staff ? element("span", { class: "chat-staff" }, "of the house ") : null;
     this.#list.append(element("li", { "data-line": line.id }, who, role, line.text, " ", stamp(line.created_at, "time")));
     while (this.#list.children.length > SHOWN_MAX) this.#list.firstElementChild.remove();
-    if (atEnd) this.#list.scrollTop = this.#list.scrollHeight;
+    if (atEnd) log.scrollTop = log.scrollHeight;
   }
 
   async #say(field) {

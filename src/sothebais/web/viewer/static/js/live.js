@@ -102,6 +102,8 @@ export class LiveLot {
     socket.addEventListener("open", () => {
       this.#heardAt = Date.now();
       socket.send(JSON.stringify({ op: "subscribe", topics: [this.#topic], since: this.#position }));
+      // where nothing was missed nothing is sent; the answer to this says that the line holds
+      socket.send(JSON.stringify({ op: "ping" }));
     });
     socket.addEventListener("message", (message) => this.#hear(JSON.parse(message.data)));
     socket.addEventListener("close", () => {
@@ -124,15 +126,20 @@ export class LiveLot {
     this.#heardAt = Date.now();
     if (message.op === "time") this.#handlers.onTime(message.server);
     if (message.op === "resync") this.#position = null;
+    if (message.op === "pong") this.#holds();
     if (message.topic !== this.#topic) return;
     if (message.op !== "snapshot" && message.op !== "event") return;
-    this.#attempt = 0;
+    this.#holds();
     this.#position = message.position;
+    if (message.op === "snapshot") this.#handlers.onSnapshot(message.data);
+    else this.#handlers.onEvent(message.event);
+  }
+
+  #holds() {
+    this.#attempt = 0;
     clearTimeout(this.#pollTimer);
     this.#pollTimer = null;
     this.#tell("live");
-    if (message.op === "snapshot") this.#handlers.onSnapshot(message.data);
-    else this.#handlers.onEvent(message.event);
   }
 
   #take(snapshot) {

@@ -36,6 +36,7 @@ export class Panel {
   #notice = null;
   /** A bid whose answer never came; the same key makes asking again safe. */
   #unanswered = null;
+  #unfolded = false;
   #announce;
 
   constructor(store, { me, hasBid, announce }) {
@@ -72,6 +73,8 @@ export class Panel {
     });
     for (const button of $$("[data-step]")) button.addEventListener("click", () => this.#step(Number(button.dataset.step)));
     this.#barButton?.addEventListener("click", () => this.#submit());
+    // one button at a time: the bar leaves while the form's own is in view
+    new IntersectionObserver(([seen]) => $("#bar").classList.toggle("is-needless", seen.isIntersecting), { rootMargin: "0px 0px -24px" }).observe(this.#button);
     $("[data-buy-now]").addEventListener("click", () => this.#buyNow());
   }
 
@@ -141,11 +144,13 @@ export class Panel {
     hint.hidden = !slip.fault;
     write(hint, slip.fault ?? "");
     this.#amount.setAttribute("aria-invalid", String(Boolean(slip.fault)));
-    this.#button.disabled = Boolean(this.#busy) || Boolean(slip.fault);
+    for (const part of $$("[data-amount-part]")) part.hidden = this.leads;
+    const nothing = !slip.amount && !slip.max_amount;
+    this.#button.disabled = Boolean(this.#busy) || Boolean(slip.fault) || (nothing && !this.#unanswered);
     if (this.#barButton) this.#barButton.disabled = this.#button.disabled;
     const words = this.#unanswered ? "Ask again about this bid" : this.#buttonWords(lot, slip);
     write(this.#button, words);
-    if (this.#barButton) write(this.#barButton, slip.amount ? `Bid ${cash(slip.amount, lot.currency)}` : "Raise maximum");
+    if (this.#barButton) write(this.#barButton, nothing && this.leads ? "You lead" : slip.amount ? `Bid ${cash(slip.amount, lot.currency)}` : "Raise maximum");
     const sum = slip.max_amount ?? slip.amount;
     const total = $("[data-total]");
     if (slip.fault || !sum) write(total, "");
@@ -167,9 +172,21 @@ export class Panel {
   }
 
   #prefill(lot) {
+    // a leader can only raise the maximum
     const value = this.leads ? "" : (lot.next_valid_amount ?? "");
     if (this.#amount.value !== value) this.#amount.value = value;
-    if (this.leads) $("#maximum").open = true;
+    this.#unfold();
+  }
+
+  /** A leader can only raise the maximum, so its field is opened for them, and folded again when they are outbid. */
+  #unfold() {
+    const fold = $("#maximum");
+    if (this.leads && !fold.open) {
+      fold.open = this.#unfolded = true;
+    } else if (!this.leads && this.#unfolded) {
+      this.#unfolded = false;
+      if (!this.#maximum.value) fold.open = false;
+    }
   }
 
   #buttonWords(lot, slip) {

@@ -1,7 +1,7 @@
 // The auction room: joins the live feed to the panel, the stage, the history and the chat.
 
 import { Chat } from "./chat.js";
-import { HouseClock, left, local, localise } from "./clock.js";
+import { HouseClock, left, localise } from "./clock.js";
 import { Connection } from "./connection.js";
 import { $, pageData, write } from "./dom.js";
 import { follow } from "./follow.js";
@@ -74,7 +74,10 @@ function land(lot) {
 function tell(lot, before) {
   if (lot.status !== before.status || lot.outcome !== before.outcome) announce($("#status").textContent);
   else if (lot.price !== before.price) announce(`${called(lot.leader?.handle)} leads at ${cash(lot.price, lot.currency)}.`);
-  if (isOver(lot) && !isOver(before)) showRecordLink();
+  if (isOver(lot) && !isOver(before)) {
+    write($(".history-none"), "Nobody bid.");
+    showRecordLink();
+  }
 }
 
 function showRecordLink() {
@@ -90,6 +93,7 @@ function showRecordLink() {
 store.listen((lot, before) => {
   renderStage(lot, before);
   tell(lot, before);
+  tick();
 });
 renderStage(store.lot, null);
 
@@ -101,8 +105,8 @@ function tick() {
   const end = Date.parse(opens ? lot.starts_at : lot.ends_at);
   const rest = lot.status === "PAUSED" ? end - Date.parse(lot.paused_at) : end - now;
   const urgent = ["ACTIVE", "CLOSING"].includes(lot.status) && rest <= MINUTE_MS;
-  const figure = isOver(lot) ? local(lot.ends_at, "time") : left(rest);
-  const label = isOver(lot) ? "Closed at" : opens ? "Opens in" : lot.status === "PAUSED" ? "Paused at" : lot.status === "CLOSING" || rest <= 0 ? "Closing" : "Closes in";
+  const figure = isOver(lot) ? "closed" : left(rest);
+  const label = isOver(lot) ? "Bidding" : opens ? "Opens in" : lot.status === "PAUSED" ? "Paused at" : lot.status === "CLOSING" || rest <= 0 ? "Closing" : "Closes in";
   write($("[data-clock-label]"), label);
   const place = $("[data-clock]");
   write(place, figure);

@@ -1,0 +1,41 @@
+"""Which painter draws which content."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from sothebais.stream import layers
+from sothebais.stream.painters import bidding, pages, surfaces, words
+from sothebais.stream.painters.brush import Brush
+
+PAINTERS: Final[Mapping[type, Callable[[Any, Brush], None]]] = MappingProxyType(
+    {
+        layers.Wall: surfaces.wall,
+        layers.Fill: surfaces.fill,
+        layers.Glow: surfaces.glow,
+        layers.Hairline: surfaces.hairline,
+        layers.Dot: surfaces.dot,
+        layers.Picture: surfaces.picture,
+        layers.Text: words.words,
+        layers.Figures: words.figures,
+        layers.Roll: words.roll,
+        layers.Lines: words.lines,
+        layers.Mark: words.mark,
+        layers.CaptionText: words.caption,
+        layers.Ring: bidding.ring,
+        layers.Lamps: bidding.lamps,
+        layers.TickerRow: bidding.ticker_row,
+        layers.Qr: bidding.qr,
+        layers.Stamp: bidding.stamp,
+        layers.Card: pages.card,
+        layers.Page: pages.page,
+        layers.SlateText: pages.slate,
+        layers.PostCard: pages.post,
+        layers.Portrait: pages.host,
+    }
+)
+
+
+def paint(content: layers.Content, brush: Brush) -> None:
+    """Draw a content (any but a group, which the compositor takes apart)."""
+    PAINTERS[type(content)](content, brush)

@@ -1,0 +1,78 @@
+"""Painted surfaces, kept by what they show, within a bound."""
+
+from collections import OrderedDict
+from typing import Final
+
+import skia
+
+from sothebais.stream import themes
+from sothebais.stream.layers import Fill, Key, Wall
+from sothebais.stream.painters import Brush, paint
+from sothebais.stream.pictures import Pictures
+
+#: So many bytes of surfaces are kept.
+SURFACES_BYTES_MAX: Final = 192 * 1024 * 1024
+_OPAQUE: Final = (Wall, Fill)
+
+
+def opaque(key: Key) -> bool:
+    """Whether nothing below a surface of this key is seen."""
+    return isinstance(key.content, _OPAQUE) and key.turn == 0
+
+
+def blank(w: int, h: int) -> skia.Surface:
+    """An empty premultiplied BGRA surface."""
+    return skia.Surface.MakeRaster(skia.ImageInfo.Make(w, h, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType))
+
+
+class Surfaces:
+    """Paints each key once, and again only after it had to make room. The one unused for longest goes first."""
+
+    def __init__(self, pictures: Pictures, bytes_max: int = SURFACES_BYTES_MAX) -> None:
+        self.pictures = pictures
+        self.bytes_max = bytes_max
+        self.bytes_held = 0
+        self.painted = 0
+        self._held: OrderedDict[tuple[Key, int, int], skia.Image] = OrderedDict()
+
+    def get(self, key: Key, w: int, h: int) -> skia.Image:
+        """The surface of a key, in the ``w`` × ``h`` pixels that its turned and grown content takes."""
+        wanted = (key, w, h)
+        found = self._held.get(wanted)
+        if found is not None:
+            self._held.move_to_end(wanted)
+            return found
+        found = self._paint(key, w, h)
+        size = 4 * w * h
+        if size <= self.bytes_max:
+            self._held[wanted] = found
+            self.bytes_held += size
+            while self.bytes_held > self.bytes_max:
+                (_, gone_w, gone_h), _ = self._held.popitem(last=False)
+                self.bytes_held -= 4 * gone_w * gone_h
+        return found
+
+    def clear(self) -> None:
+        """Forget all: a picture has come or changed."""
+        self._held.clear()
+        self.bytes_held = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _paint(self, key: Key, w: int, h: int) -> skia.Image:
+        self.painted += 1
+        surface = blank(w, h)
+        canvas = surface.getCanvas()
+        place(canvas, key, w, h)
+        paint(key.content, Brush(canvas, key.w, key.h, key.unit, themes.THEMES[key.theme], self.pictures))
+        return surface.makeImageSnapshot()
+
+
+def place(canvas: skia.Canvas, key: Key, w: int, h: int) -> None:
+    """Turn and size what is drawn next about the middle of a surface."""
+    if key.grow != 1000 or key.turn:
+        canvas.translate(w / 2, h / 2)
+        canvas.rotate(key.turn / 10)
+        canvas.scale(key.grow / 1000, key.grow / 1000)
+        canvas.translate(-key.w / 2, -key.h / 2)
