@@ -16,6 +16,14 @@ async def bids(
 ) -> dict[str, Any]:
     """One connection for each token; how long each answer took, and what came."""
     step, unit = Decimal(increment), currency.encode()
+    # who bids changes with every bid, so that hardly anybody bids against himself
+    heads = [
+        (
+            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+            "Content-Type: application/json\r\n"
+        ).encode()
+        for token in tokens
+    ]
     waits: list[float] = []
     statuses: dict[int, int] = {}
     number = 0
@@ -25,11 +33,8 @@ async def bids(
     class Client(asyncio.Protocol):
         """One connection."""
 
-        def __init__(self, token: str) -> None:
-            self.head = (
-                f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
-                "Content-Type: application/json\r\n"
-            ).encode()
+        def __init__(self, head: bytes) -> None:
+            self.head = head
             self.done = loop.create_future()
             self.buffer = b""
             self.asked: float | None = None
@@ -53,7 +58,7 @@ async def bids(
             number += 1
             self.asked = time.perf_counter()
             self.transport.write(
-                self.head + b"Idempotency-Key: " + key + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+                heads[number % len(heads)] + b"Idempotency-Key: " + key + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )
 
         def data_received(self, data: bytes) -> None:
@@ -81,7 +86,7 @@ async def bids(
             if not self.done.done():
                 self.done.set_exception(error or ConnectionError("closed"))
 
-    made = [(await loop.create_connection(lambda token=token: Client(token), "127.0.0.1", port))[1] for token in tokens]
+    made = [(await loop.create_connection(lambda head=head: Client(head), "127.0.0.1", port))[1] for head in heads]
     for client in made:
         client.warm()
     await asyncio.gather(*(client.done for client in made))

@@ -165,7 +165,8 @@ class Settings(BaseSettings):
         default=1.0, description="The share of requests that is traced."
     )
     invoice_after_s: Annotated[int, Field(ge=0, le=604_800)] = Field(
-        default=300, description="A sold lot is invoiced by itself so long after its end; until then it can be re-opened."
+        default=300,
+        description="A sold lot is invoiced by itself so long after its end; until then it can be re-opened.",
     )
     payment_due_s: Annotated[int, Field(ge=60, le=31_622_400)] = Field(
         default=7 * 86_400, description="An invoice is to be paid within so long, where the campaign says nothing else."

@@ -80,7 +80,9 @@ async def test_the_metrics_of_the_process_come_as_json(
     by_name = {one["name"]: one for one in found}
     decided = {one["labels"]["result"]: one["value"] for one in by_name["sothebais_engine_decided"]["samples"]}
     assert decided["accepted"] >= 1
-    commits = {one["labels"]["statistic"]: one["value"] for one in by_name["sothebais_engine_commit_seconds"]["samples"]}
+    commits = {
+        one["labels"]["statistic"]: one["value"] for one in by_name["sothebais_engine_commit_seconds"]["samples"]
+    }
     assert 0 < commits["mean"] <= commits["sum"]
     few = (await client.get(f"{API}/admin/metrics?name=sothebais_engine", headers=operator)).json()["metrics"]
     assert {one["name"].startswith("sothebais_engine") for one in few} == {True}
@@ -103,7 +105,12 @@ async def test_the_audit_tells_who_did_what_and_why_newest_first(
         if page["next"] is None:
             break
         after = {"after": page["next"]}
-    assert [one["action"] for one in seen] == ["collection.create", "auction:paused", "auction:resumed", "auction:paused"]
+    assert [one["action"] for one in seen] == [
+        "collection.create",
+        "auction:paused",
+        "auction:resumed",
+        "auction:paused",
+    ]
     assert {one["actor"] for one in seen} == {"olga"}
     assert seen[1]["reason"] == "PAUSE why"
     for query, count in ((f"subject=auction:{lot}", 3), (f"actor={olga}", 4), (f"actor={ids.new_id()}", 0),
@@ -146,9 +153,7 @@ async def test_a_key_is_told_once_works_within_its_scopes_and_ends_at_once(
         answer = await other.post(f"{API}/auctions/{lot}/bids", json={"currency": "ETH", "amount": "1"}, headers=robot)
         is_problem(answer, 401, "UNAUTHENTICATED")
     for wrong in ({"name": ""}, {"scopes": []}, {"scopes": ["all"]}, {"days": 0}, {"days": 367}, {"user_id": "x"}):
-        is_problem(
-            await client.post(f"{API}/admin/api-keys", json=body | wrong, headers=admin), 422, "INVALID_INPUT"
-        )
+        is_problem(await client.post(f"{API}/admin/api-keys", json=body | wrong, headers=admin), 422, "INVALID_INPUT")
 
 
 async def test_people_are_found_blocked_and_given_roles_and_the_last_admin_stays(
@@ -182,7 +187,10 @@ async def test_people_are_found_blocked_and_given_roles_and_the_last_admin_stays
     assert sorted(one.status_code for one in results) in ([200, 401], [200, 403], [200, 409])
     left = await rows_of(house, "select count(*) as n from users where role = 'ADMIN' and not blocked")
     assert left[0]["n"] == 1
-    steps = [row["action"] for row in await rows_of(house, "select action from audit where action like 'user.%' order by at, id")]
+    steps = [
+        row["action"]
+        for row in await rows_of(house, "select action from audit where action like 'user.%' order by at, id")
+    ]
     assert steps == ["user.block", "user.role.operator", "user.unblock", "user.role.admin", "user.role.bidder"]
 
 

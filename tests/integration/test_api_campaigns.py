@@ -56,7 +56,9 @@ async def test_a_campaign_is_made_from_the_document_started_and_cancelled(
     _, operator = await staff(house, client)
     slug, _ = await a_collection(house, 6)
     items = {"3": {"reserve": None, "starting_price": "1"}}
-    made = await client.post(f"{API}/campaigns", json=document(slug, items=items, order={"shuffled": 7}), headers=operator)
+    made = await client.post(
+        f"{API}/campaigns", json=document(slug, items=items, order={"shuffled": 7}), headers=operator
+    )
     assert made.status_code == 201, made.text
     campaign = made.json()
     assert (campaign["slug"], campaign["status"], campaign["collection"]) == ("evenings", "DRAFT", slug)
@@ -76,7 +78,9 @@ async def test_a_campaign_is_made_from_the_document_started_and_cancelled(
         is_problem(await client.post(f"{path}/cancel", json=body, headers=operator), 422, "INVALID_INPUT")
     cancelled = await client.post(f"{path}/cancel", json={"reason": "Rain."}, headers=operator)
     assert (cancelled.json()["lots_cancelled"], cancelled.json()["campaign"]["status"]) == (6, "CANCELLED")
-    is_problem(await client.post(f"{path}/cancel", json={"reason": "Rain."}, headers=operator), 409, "ILLEGAL_TRANSITION")
+    is_problem(
+        await client.post(f"{path}/cancel", json={"reason": "Rain."}, headers=operator), 409, "ILLEGAL_TRANSITION"
+    )
     audit = await rows_of(house, "select action, reason from audit where subject like 'campaign:%' order by at, id")
     assert [row["action"] for row in audit][:3] == ["campaign.create", "campaign.change", "campaign.start"]
     assert {"Rain."} == {row["reason"] for row in audit[3:]}

@@ -73,7 +73,11 @@ async def test_a_collection_and_its_items_are_made_read_changed_and_removed_by_o
     renamed = await client.patch(
         f"{API}/collections/{collection['id']}", json={"name": "More nouns", "seller_id": None}, headers=operator
     )
-    assert (renamed.json()["name"], renamed.json()["seller_id"], renamed.json()["item_count"]) == ("More nouns", None, 2)
+    assert (renamed.json()["name"], renamed.json()["seller_id"], renamed.json()["item_count"]) == (
+        "More nouns",
+        None,
+        2,
+    )
 
     listed = await client.get(f"{API}/art-items", params={"collection_id": collection["id"], "limit": 1})
     assert [one["token_id"] for one in listed.json()["items"]] == ["7"]
@@ -109,9 +113,7 @@ async def test_what_is_wrong_with_an_item_or_a_collection_is_named_and_nothing_i
     lost = piece | {"collection_id": str(ids.new_id())}
     is_problem(await client.post(f"{API}/art-items", json=lost, headers=operator), 404, "NOT_FOUND")
     for body in ({"name": None}, {"name": "\u200f"}, {"token_id": "9"}, {"description": None}):
-        is_problem(
-            await client.patch(f"{API}/art-items/{item}", json=body, headers=operator), 422, "INVALID_INPUT"
-        )
+        is_problem(await client.patch(f"{API}/art-items/{item}", json=body, headers=operator), 422, "INVALID_INPUT")
     counted = await rows_of(house, "select (select count(*) from collections) c, (select count(*) from art_items) i")
     assert (counted[0]["c"], counted[0]["i"]) == (1, 1)
 
@@ -168,7 +170,9 @@ async def test_a_picture_is_served_as_stored_or_sized_and_a_caller_who_has_it_ge
     assert opened(whole).size == (1600, 900)
     assert (await client.get(path)).headers["cache-control"] == "public, max-age=60"
 
-    webp = await client.get(known["url"], params={"v": known["sha256"][:16], "width": 640}, headers={"accept": "image/webp,*/*"})
+    webp = await client.get(
+        known["url"], params={"v": known["sha256"][:16], "width": 640}, headers={"accept": "image/webp,*/*"}
+    )
     jpeg = await client.get(path, params={"width": 640}, headers={"accept": "image/*"})
     assert [one.headers["content-type"] for one in (webp, jpeg)] == ["image/webp", "image/jpeg"]
     assert [opened(one).size for one in (webp, jpeg)] == [(640, 360)] * 2
@@ -176,7 +180,9 @@ async def test_a_picture_is_served_as_stored_or_sized_and_a_caller_who_has_it_ge
     assert webp.headers["vary"] == "Accept"
     assert webp.headers["etag"] != jpeg.headers["etag"] != whole.headers["etag"]
     for answer, params, accept in ((whole, {}, "*/*"), (jpeg, {"width": 640}, "*/*")):
-        same = await client.get(path, params=params, headers={"if-none-match": answer.headers["etag"], "accept": accept})
+        same = await client.get(
+            path, params=params, headers={"if-none-match": answer.headers["etag"], "accept": accept}
+        )
         assert (same.status_code, same.content) == (304, b"")
         assert same.headers["etag"] == answer.headers["etag"]
     other = await client.get(path, params={"width": 320}, headers={"if-none-match": jpeg.headers["etag"]})
@@ -222,5 +228,3 @@ async def test_the_pictures_in_memory_are_bounded_and_the_idlest_goes_first() ->
         await kept.original(asset.key, asset.sha256.hex(), "image/png")
         assert kept.kept_bytes <= 2_500
     assert kept.kept_bytes == 2_000
-
-

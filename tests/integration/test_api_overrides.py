@@ -71,7 +71,9 @@ async def test_a_lot_goes_through_every_step_an_operator_can_take_and_its_log_ve
     assert (await take("reopen", seconds=60))["status"] == "ACTIVE"
     assert (await take("cancel"))["status"] == "CANCELLED"
     assert await verified(house, lot) == "CANCELLED"
-    steps = await rows_of(house, f"select reason, correlation_id from audit where subject = 'auction:{lot}' order by id")
+    steps = await rows_of(
+        house, f"select reason, correlation_id from audit where subject = 'auction:{lot}' order by id"
+    )
     assert [row["reason"] for row in steps] == ["A reason."] * 9
     assert all(row["correlation_id"] for row in steps)
 
@@ -92,11 +94,15 @@ async def test_a_step_the_lifecycle_does_not_have_is_refused_and_changes_nothing
             answer = await client.post(f"{API}/auctions/{lot}/{step}", json=body, headers=operator)
             is_problem(answer, 409, "ILLEGAL_TRANSITION")
     for body in ({}, {"reason": ""}, {"reason": " \u200f"}, {"reason": "x" * 501}, {"reason": "a", "more": 1}, None):
-        is_problem(await client.post(f"{API}/auctions/{running}/pause", json=body, headers=operator), 422, "INVALID_INPUT")
+        is_problem(
+            await client.post(f"{API}/auctions/{running}/pause", json=body, headers=operator), 422, "INVALID_INPUT"
+        )
     for body in ({}, {"seconds": 0}, {"seconds": 60, "ends_at": "2031-01-01T00:00:00Z"}, {"ends_at": "soon"},
                  {"ends_at": "9999-12-31T23:59:59Z"}, {"ends_at": "2031-01-01"}, {"seconds": 2_678_401}):  # fmt: skip
         is_problem(
-            await client.post(f"{API}/auctions/{running}/extend", json=WHY | body, headers=operator), 422, "INVALID_INPUT"
+            await client.post(f"{API}/auctions/{running}/extend", json=WHY | body, headers=operator),
+            422,
+            "INVALID_INPUT",
         )
     for lot, bid_id in ((ids.new_id(), ids.new_id()), (running, ids.new_id()), (running, "x"), ("x", ids.new_id())):
         answer = await client.post(f"{API}/auctions/{lot}/bids/{bid_id}/void", json=WHY, headers=operator)
@@ -124,7 +130,12 @@ async def test_a_lot_outside_campaigns_is_scheduled_and_moved_until_it_starts(
     made = await client.post(f"{API}/auctions", json=body, headers=operator)
     assert made.status_code == 201, made.text
     lot = made.json()
-    assert (lot["status"], lot["premium_percent"], lot["has_reserve"], lot["title"]) == ("SCHEDULED", "5", True, "Piece 1")
+    assert (lot["status"], lot["premium_percent"], lot["has_reserve"], lot["title"]) == (
+        "SCHEDULED",
+        "5",
+        True,
+        "Piece 1",
+    )
     assert "7.77" not in made.text
     is_problem(await client.post(f"{API}/auctions", json=body, headers=operator), 409, "CONFLICT")
     free = body | {"art_item_id": str(other)}

@@ -741,3 +741,19 @@ def test_a_position_is_read_back_from_its_text() -> None:
     for text in ("", "1.2", "1.2.3.4", "1.2.x", "-1.2.3", "1.2.³"):
         with pytest.raises(ValueError, match="position"):
             Position.parse(text)
+
+
+async def test_events_that_wait_are_handled_together_and_one_by_one_only_around_a_bad_one(
+    house: House, connection: Any, effects: Effects
+) -> None:
+    async with connection.transaction():  # there together, so that the first look finds them all
+        written = [await write_event(connection) for _ in range(25)]
+    bad = written[13]
+    effects.failing[bad] = 1_000
+    async with running(_consumer(house, effects, together_max=10).run()):
+        await _reaches_end(connection)
+    assert await _effects(connection) == [event for event in written if event != bad]
+    assert await connection.fetchval("select event_id from dead_letters") == bad
+    assert effects.tries[bad] == 1 + 3  # once with the others, then as often as any other
+    transactions = await connection.fetch("select xmin::text, count(*) as events from effects group by 1 order by 2")
+    assert sorted(row["events"] for row in transactions) == [*[1] * 9, 5, 10]

@@ -88,7 +88,7 @@ def served(
                     tokens[handle] = answer.json()["token"]
             found.append(Served(url, app.openapi(), tokens))
             ready.set()
-            while not stop.is_set():  # noqa: ASYNC110 - a thread tells
+            while not stop.is_set():
                 await asyncio.sleep(0.05)
             server.should_exit = True
             await task

@@ -94,6 +94,7 @@ def test_the_page_shows_every_part_and_no_markup_of_others() -> None:
     assert "How to pay" not in invoice_page.render(made, "PAID")
     assert "No longer payable" in invoice_page.render(made, "EXPIRED")
     assert "http" not in page  # it loads nothing
+    assert "400 40px/1.1 Caladea, 'Source Serif 4', Georgia, serif" in page
     plain = some_terms(currency="JPY", decimals=0)
     assert "premium" not in invoice_page.render(an_invoice(plain, Decimal(5000)), "INVOICED")
 

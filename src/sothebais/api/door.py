@@ -72,7 +72,6 @@ class Door:
             return
         await self._app(scope, receive, send)
 
-
     def _most(self, request: Request, person: Identity | None) -> int:
         """How long the body may be: who is nobody on the staff has no pictures to bring."""
         kind = request.headers.get("content-type", "").lower()

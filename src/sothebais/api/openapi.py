@@ -140,15 +140,7 @@ def _complete(path: str, method: str, operation: dict[str, Any], needs: _Needs) 
     responses: dict[str, Any] = operation.setdefault("responses", {})
     statuses: set[int] = set()
     if path.startswith(PREFIX):
-        statuses |= {429, 503}
-        if operation.get("parameters") or method != "get":
-            statuses.add(422)
-        if "{" in path:
-            statuses.add(404)
-        if method != "get":
-            statuses |= {413, 403}
-        if "requestBody" in operation:
-            statuses.add(400)
+        statuses |= _of_the_door(path, method, operation)
     bearer: list[dict[str, list[str]]] = [{name: []} for name in SCHEMES]
     if needs.role is not None:
         statuses |= {401, 403}
@@ -172,6 +164,19 @@ def _complete(path: str, method: str, operation: dict[str, Any], needs: _Needs) 
             response["content"] = {**own, PROBLEM: {"schema": {"$ref": f"{_REF}Problem"}}}
             _describe(int(status), response)
         response.setdefault("description", "Done")
+
+
+def _of_the_door(path: str, method: str, operation: dict[str, Any]) -> set[int]:
+    statuses = {429, 503}
+    if operation.get("parameters") or method != "get":
+        statuses.add(422)
+    if "{" in path:
+        statuses.add(404)
+    if method != "get":
+        statuses |= {413, 403}
+    if "requestBody" in operation:
+        statuses.add(400)
+    return statuses
 
 
 def _is_own(content: dict[str, Any]) -> bool:

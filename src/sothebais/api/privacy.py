@@ -186,6 +186,8 @@ async def _check_nothing_is_owed(connection: AsyncConnection, user: UUID) -> Non
     if leading:
         raise Conflict("You lead a lot that is still running. Ask again when it is over.", reason="LEADING")
     if owing:
-        raise Conflict("You have an invoice, or an offer, that is still open. Pay it, or wait until it expires.", reason="UNPAID")
+        raise Conflict(
+            "You have an invoice, or an offer, that is still open. Pay it, or wait until it expires.", reason="UNPAID"
+        )
     if selling:
         raise Conflict("A lot of yours is still to be sold. Ask again when it is over.", reason="SELLING")

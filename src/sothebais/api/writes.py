@@ -6,6 +6,7 @@ one whose first request died half-way is told to look. Answers that hold a secre
 Bids have keys of their own, in the transaction of the bid.
 """
 
+import contextlib
 import hashlib
 from collections.abc import MutableMapping
 from datetime import timedelta
@@ -253,10 +254,9 @@ async def _body(request: Request) -> bytes:
 
 def _request_hash(request: Request, body: bytes) -> bytes:
     """Of what was asked: the address and the body, where JSON that means the same is the same."""
-    try:
+    # what is not JSON counts byte for byte
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass  # not JSON: byte for byte
     digest = hashlib.sha256(request.url.path.encode())
     digest.update(b"\x00" + request.url.query.encode() + b"\x00" + body)
     return digest.digest()

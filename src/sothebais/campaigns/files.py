@@ -71,9 +71,7 @@ def parse_json(value: dict[str, Any], scheduler: LotScheduler) -> CampaignPlan:
     return _parsed(documents.of_json(value), scheduler)
 
 
-def parse_lot(
-    rules: dict[str, Any], fees: dict[str, Any] | None
-) -> tuple[LotRules, Decimal, Decimal]:
+def parse_lot(rules: dict[str, Any], fees: dict[str, Any] | None) -> tuple[LotRules, Decimal, Decimal]:
     """The rules of one lot as JSON, in the words of a campaign file, with its premium and fee. InvalidInput names the field."""
     both = documents.of_json({"rules": rules, "fees": fees}).section(("rules", "fees"))
     found = _rules(both.need("rules").section(_RULES), None)

@@ -85,9 +85,7 @@ async def change_collection(
     async with engine.begin() as connection:
         try:
             if checked:
-                await connection.execute(
-                    sa.update(Collection).where(Collection.id == collection).values(**checked)
-                )
+                await connection.execute(sa.update(Collection).where(Collection.id == collection).values(**checked))
         except IntegrityError as error:
             raise _refused(error) from error
         row = await repository.collection(connection, collection)

@@ -162,9 +162,7 @@ async def items(
     statement = sa.select(ITEMS).limit(limit)
     if of_collection is None:
         statement = statement.order_by(ITEMS.c.id)
-        return (
-            await connection.execute(statement if after is None else statement.where(ITEMS.c.id > after))
-        ).all()
+        return (await connection.execute(statement if after is None else statement.where(ITEMS.c.id > after))).all()
     statement = statement.where(ITEMS.c.collection_id == of_collection).order_by(ITEMS.c.position, ITEMS.c.id)
     if after is not None:
         place = (await connection.execute(sa.select(ITEMS.c.position).where(ITEMS.c.id == after))).scalar_one_or_none()

@@ -7,7 +7,8 @@ transactions that might still be followed by an older one's commit.
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import batched
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -25,6 +26,8 @@ from sothebais.instants import Millis, from_datetime
 log = structlog.get_logger(__name__)
 
 READ_ROWS_MAX = 1_000
+#: Events a durable consumer may be asked to handle in one transaction while they come faster than it commits.
+TOGETHER_MAX = 100
 #: A reader looks by itself after so long, whether the doorbell rang or not.
 LOOK_AGAIN_S = 0.25
 ATTEMPTS_MAX = 5
@@ -148,7 +151,8 @@ class DurableConsumer:
     """Reads the log from its own cursor, for ever; one process at a time per name (advisory lock).
 
     A handler that raises is tried ``attempts_max`` times with exponential backoff and jitter; then the event goes to
-    ``dead_letters`` with the error, and the consumer goes on.
+    ``dead_letters`` with the error, and the consumer goes on. With ``together_max`` several events that wait are
+    handled in one transaction, and one by one only when that fails.
     """
 
     def __init__(
@@ -158,6 +162,7 @@ class DurableConsumer:
         handler: Handler,
         *,
         types: frozenset[str] | None = None,
+        together_max: int = 1,
         attempts_max: int = ATTEMPTS_MAX,
         backoff_s: float = BACKOFF_S,
         rng: random.Random | None = None,
@@ -166,6 +171,7 @@ class DurableConsumer:
         self.name = name
         self._handler = handler
         self._types = types
+        self._together_max = together_max
         self._attempts_max = attempts_max
         self._backoff_s = backoff_s
         self._rng = rng or random.Random()  # noqa: S311 - jitter, nothing secret
@@ -191,11 +197,14 @@ class DurableConsumer:
                 # read anew each time: a replay may have set it back
                 position = await load_cursor(connection, self.name)
                 events = await read_after(connection, position)
+                wanted = [event for event in events if self._types is None or event.type in self._types]
                 with contextlib.suppress(CursorMoved):
-                    for event in events:
-                        if self._types is None or event.type in self._types:
-                            await self._handle(connection, event, position)
-                            position = event.position
+                    for some in batched(wanted, self._together_max):
+                        if not await self._handle_together(connection, some, position):
+                            for event in some:
+                                await self._handle(connection, event, position)
+                                position = event.position
+                        position = some[-1].position
                     if events and position != events[-1].position:
                         # what it does not want is passed over in one step, however much it is
                         async with connection.transaction():
@@ -206,6 +215,26 @@ class DurableConsumer:
                         await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
         finally:
             connection.terminate()
+
+    async def _handle_together(self, connection: Any, events: Sequence[LoggedEvent], before: Position) -> bool:
+        """Handle some events in one transaction; False, and nothing kept, when one of them cannot be handled now.
+
+        During a burst a commit for each event would wait for the disk as often as there are bids.
+        """
+        if len(events) == 1:
+            return False
+        try:
+            async with connection.transaction():
+                for event in events:
+                    await self._handler(connection, event)
+                await self._move(connection, before, events[-1].position)
+        except Exception as error:  # one by one it is found out which event it is, and that one is counted
+            if isinstance(error, CursorMoved) or connection.is_closed():
+                raise
+            log.info("consumer.goes_one_by_one", consumer=self.name, events=len(events), error=repr(error))
+            return False
+        HANDLED.labels(self.name, "done").inc(len(events))
+        return True
 
     async def _handle(self, connection: Any, event: LoggedEvent, before: Position) -> None:
         async def finish() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sothebais.auctions.receipts import HouseKey
 from sothebais.clock import Clock
 from sothebais.config import Settings
-from sothebais.events.cursors import DurableConsumer
+from sothebais.events.cursors import TOGETHER_MAX, DurableConsumer
 from sothebais.notify.announcer import Announcer
 from sothebais.notify.consumer import CONSUMER, TYPES, NotificationHandler
 from sothebais.notify.dispatcher import Dispatcher
@@ -53,8 +53,14 @@ class NotifyDesk:
     def consumers(self) -> list[DurableConsumer]:
         """The readers of the log: one process at a time each."""
         return [
-            DurableConsumer(self.dsn, CONSUMER, NotificationHandler(self.clock, email=self.sends_mail), types=TYPES),
-            DurableConsumer(self.dsn, WEBHOOKS, WebhookHandler()),
+            DurableConsumer(
+                self.dsn,
+                CONSUMER,
+                NotificationHandler(self.clock, email=self.sends_mail),
+                types=TYPES,
+                together_max=TOGETHER_MAX,
+            ),
+            DurableConsumer(self.dsn, WEBHOOKS, WebhookHandler(), together_max=TOGETHER_MAX),
         ]
 
     def announcer(self) -> Announcer:

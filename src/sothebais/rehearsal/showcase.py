@@ -1,7 +1,10 @@
 """A rehearsed show: a state for every scene, with pictures of the generated collection. The same seed, the same show."""
 
 import io
+from collections.abc import Iterator
 from typing import Final
+
+from msgspec import structs
 
 from sothebais.instants import Millis, parse_iso
 from sothebais.rehearsal import artworks
@@ -28,6 +31,11 @@ RUNS_MS: Final = 180_000
 CAMPAIGN: Final = "Rooms of Light"
 DAY: Final = "Day 2 of 5"
 PIECES: Final = 8
+_SAYINGS: Final = (
+    "A new bid, and a thoughtful one. The room may take its time; the clock will not.",
+    "One follows the light from the left edge, and then one is inside.",
+    "Good provenance is a short sentence. This piece has a very short one.",
+)
 _PEOPLE: Final = ("ana", "gaspard", "mira.eth", "oduya", "the_long_room", "yuki")
 
 
@@ -154,6 +162,30 @@ def state(scene: str, *, bids: int = 7, seed: int = SEED) -> tuple[ShowState, Mi
     )
 
 
+def script(fps: int, frames: int, *, start_ms: int = 60_000) -> Iterator[tuple[ShowState, Millis]]:
+    """An auction as it goes, frame by frame: a bid each two to four seconds, something said each six."""
+    first, _ = state("auction", bids=0)
+    made = 0
+    current = first
+    said = -1
+    for frame in range(frames):
+        at = start_ms + frame * 1000 // fps
+        t = OPENS + at
+        due = 1 + (at - start_ms) // 3_000
+        if due != made:
+            made = due
+            shown = lot(made + 1, every_ms=3_000)
+            moved = [structs.replace(bid, at=bid.at + start_ms - 12_000) for bid in shown.bids]
+            current = structs.replace(
+                current, lot=structs.replace(shown, bids=tuple(moved), price_at=moved[0].at, ends_at=OPENS + RUNS_MS)
+            )
+        if said != at // 6_000:
+            said = at // 6_000
+            words = _SAYINGS[said % len(_SAYINGS)]
+            current = structs.replace(current, caption=Caption(words, "Sable", t, t + 5_000), viewers=1_250 + said)
+        yield current, t
+
+
 def post() -> Post:
     """A post as it may come on air."""
     return Post("Ana Beltrán", "@ana", "Bidding 1.6 ETH on lot 1. That ridge has followed me home twice already.", "X", OPENS)
@@ -173,4 +205,4 @@ def _results(seed: int) -> tuple[Result, ...]:
 
 
 def _changed(piece: Lot, **fields: object) -> Lot:
-    return Lot(**{name: fields.get(name, getattr(piece, name)) for name in piece.__struct_fields__})
+    return structs.replace(piece, **fields)

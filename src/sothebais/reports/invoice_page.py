@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -24,9 +25,14 @@ _STAMPS = {"PAID": "Paid", "DELIVERED": "Paid", "SETTLED": "Paid", "EXPIRED": "N
 
 def _style() -> str:
     css = _pages.get_template("invoice.css").render(
-        light=media.LIGHT, serif=", ".join(media.SERIF), sans=", ".join(media.SANS), grid=media.GRID_PX
+        light=media.LIGHT, serif=_families(media.SERIF), sans=_families(media.SANS), grid=media.GRID_PX
     )
     return css.strip()
+
+
+def _families(names: Sequence[str]) -> Markup:
+    """Families as CSS wants them: names with blanks in quotes."""
+    return Markup(", ".join(f"'{name}'" if " " in name else name for name in names))  # noqa: S704 - our own tokens
 
 
 STYLE = _style()

@@ -12,15 +12,29 @@ import skia
 
 from sothebais.instants import Millis
 from sothebais.stream.damage import merged
-from sothebais.stream.layers import Group, Key, Layer, Rect
+from sothebais.stream.layers import Group, Layer, Rect
 from sothebais.stream.pictures import Pictures
 from sothebais.stream.show import ShowState
-from sothebais.stream.stage import Programme, Shown, Stage
+from sothebais.stream.stage import Following, Programme
 from sothebais.stream.surfaces import SURFACES_BYTES_MAX, Surfaces, blank, opaque, place
 from sothebais.stream.yuv import I420Frame, Pixels
 
 _OVER: Final = skia.Paint()
 _SMOOTH: Final = skia.SamplingOptions(skia.FilterMode.kLinear)
+
+
+class _Placed:
+    """A layer with the pixels it touches, computed once."""
+
+    __slots__ = ("bottom", "layer", "left", "opaque", "right", "seen", "top")
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.seen = seen = layer.seen
+        self.left, self.top, self.right, self.bottom = seen.x, seen.y, seen.right, seen.bottom
+        if not seen.area:
+            self.right = self.left
+        self.opaque = layer.opacity == 255 and opaque(layer.key)
 
 
 class Compositor:
@@ -37,7 +51,8 @@ class Compositor:
         self._skia = self._surface.getCanvas()
         self.surfaces = Surfaces(pictures, surfaces_bytes_max)
         self._before: Sequence[Layer] = ()
-        self._by_id: dict[str, Layer] = {}
+        self._by_id: dict[str, _Placed] = {}
+        self._order: list[_Placed] = []
         self._groups: dict[str, tuple[Layer, skia.Image]] = {}
         self._stale = True
 
@@ -45,28 +60,29 @@ class Compositor:
         """Bring the picture to these layers; the rectangles that were drawn again."""
         if layers is self._before and not self._stale:
             return []
-        now = {layer.id: layer for layer in layers}
-        if len(now) != len(layers):
-            raise ValueError("a picture has each layer's id once")
-        before = self._by_id
+        before, now = self._by_id, dict[str, _Placed]()
         dirty: list[Rect] = []
-        for name, layer in now.items():
-            old = before.get(name)
-            if old is layer or old == layer:
+        for layer in layers:
+            old = before.get(layer.id)
+            if old is not None and (old.layer is layer or old.layer == layer):
+                now[layer.id] = old
                 continue
+            now[layer.id] = new = _Placed(layer)
+            dirty.append(new.seen)
             if old is not None:
                 dirty.append(old.seen)
-            dirty.append(layer.seen)
-        dirty += [old.seen for name, old in before.items() if name not in now]
+        if len(now) != len(layers):
+            raise ValueError("a picture has each layer's id once")
+        gone = [old.seen for name, old in before.items() if name not in now]
         self._before, self._by_id = layers, now
         if self._groups:
             self._groups = {name: held for name, held in self._groups.items() if name in now}
-        rects = [self.canvas] if self._stale else merged(dirty, self.canvas)
+        rects = [self.canvas] if self._stale else merged((*dirty, *gone), self.canvas)
         self._stale = False
-        if rects:
-            order = sorted(layers, key=lambda layer: (layer.z, layer.id))
-            for rect in rects:
-                self._draw(rect, order)
+        if dirty or gone:
+            self._order = sorted(now.values(), key=lambda placed: (placed.layer.z, placed.layer.id))
+        for rect in rects:
+            self._draw(rect)
         return rects
 
     def refresh(self) -> None:
@@ -75,21 +91,28 @@ class Compositor:
         self._groups.clear()
         self._stale = True
 
-    def _draw(self, rect: Rect, order: Sequence[Layer]) -> None:
-        touched = [layer for layer in order if layer.seen.cut(rect).area]
-        for index in range(len(touched) - 1, 0, -1):
-            layer = touched[index]
+    def _draw(self, rect: Rect) -> None:
+        left, top, right, bottom = rect.x, rect.y, rect.right, rect.bottom
+        touched = [
+            placed
+            for placed in self._order
+            if placed.left < right and placed.right > left and placed.top < bottom and placed.bottom > top
+        ]
+        hidden = False
+        for index in range(len(touched) - 1, -1, -1):
+            placed = touched[index]
             # what lies under an opaque surface that covers the whole rectangle is not drawn
-            if layer.opacity == 255 and opaque(layer.key) and layer.seen.cut(rect) == rect:
+            if placed.opaque and placed.left <= left and placed.top <= top and placed.right >= right and placed.bottom >= bottom:
                 del touched[:index]
+                hidden = True
                 break
         canvas = self._skia
         canvas.save()
         canvas.clipRect(_rect(rect), skia.ClipOp.kIntersect, False)
-        if not (touched and touched[0].opacity == 255 and opaque(touched[0].key) and touched[0].seen.cut(rect) == rect):
+        if not hidden:
             canvas.drawColor(skia.ColorBLACK)
-        for layer in touched:
-            self._blit(canvas, layer)
+        for placed in touched:
+            self._blit(canvas, placed.layer)
         canvas.restore()
 
     def _blit(self, canvas: skia.Canvas, layer: Layer) -> None:
@@ -128,24 +151,21 @@ class Compositor:
 class Composer:
     """A programme on a compositor, and the encoder's frame: state and instant in, converted picture out.
 
-    Asks the scene again only when the state is another or the time has come at which it may look different.
+    Instants should rise; going back is right but slow.
     """
 
-    def __init__(self, programme: Programme | Stage, pictures: Pictures, surfaces_bytes_max: int = SURFACES_BYTES_MAX) -> None:
+    def __init__(
+        self, programme: Programme, pictures: Pictures, surfaces_bytes_max: int = SURFACES_BYTES_MAX
+    ) -> None:
         width, height = programme.canvas.w, programme.canvas.h
         self.programme = programme
+        self._following = Following(programme)
         self.compositor = Compositor(width, height, pictures, surfaces_bytes_max)
         self.frame = I420Frame(width, height)
-        self._state: ShowState | None = None
-        self._t: Millis = 0
-        self._shown = Shown((), 0)
 
     def compose(self, state: ShowState, t: Millis) -> list[Rect]:
         """The picture of a state at an instant, in ``compositor.pixels``; what of it was drawn again."""
-        if state is not self._state or not self._t <= t < self._shown.until:
-            self._shown = self.programme.shown(state, t)
-            self._state, self._t = state, t
-        return self.compositor.compose(self._shown.layers)
+        return self.compositor.compose(self._following.shown(state, t).layers)
 
     def render(self, state: ShowState, t: Millis) -> list[Rect]:
         """The same, and ``frame`` brought up to date."""
@@ -155,7 +175,7 @@ class Composer:
         return rects
 
 
-def _rect(rect: Rect) -> skia.IRect:
+def _rect(rect: Rect) -> skia.Rect:
     return skia.Rect.MakeXYWH(rect.x, rect.y, rect.w, rect.h)
 
 
@@ -165,5 +185,3 @@ def full(layers: Sequence[Layer], width: int, height: int, pictures: Pictures) -
     compositor.compose(layers)
     return compositor.pixels
 
-
-__all__ = ["Composer", "Compositor", "Key", "full"]

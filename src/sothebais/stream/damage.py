@@ -27,12 +27,12 @@ def around(a: Rect, b: Rect) -> Rect:
 
 
 def merged(rects: Iterable[Rect], canvas: Rect) -> list[Rect]:
-    """At most ``RECTS_MAX`` aligned rectangles inside the canvas that cover them all and do not overlap."""
+    """At most ``RECTS_MAX`` aligned rectangles inside the (even-sized) canvas that cover them all and do not overlap."""
     found: list[Rect] = []
     for rect in rects:
-        cut = aligned(rect.cut(canvas)) if rect.area else rect
-        if cut.area:
-            _put(found, cut.cut(canvas))
+        inside = rect.cut(canvas)
+        if inside.area:
+            _put(found, aligned(inside))
     while len(found) > RECTS_MAX:
         _join_cheapest(found)
     return found

@@ -154,6 +154,52 @@ class Programme:
         return Shown(between(on_air.transition, done, was.layers, now.layers, self.canvas), t + 1)
 
 
+class Following:
+    """A programme that is asked in the order of time: the same answers, without asking again what cannot have changed."""
+
+    def __init__(self, programme: Programme) -> None:
+        self.programme = programme
+        self._memos = {name: _Memo(stage) for name, stage in programme.stages.items()}
+
+    def shown(self, state: ShowState, t: Millis) -> Shown:
+        """What ``programme.shown`` says."""
+        on_air = state.on_air
+        if t - on_air.since < on_air.duration_ms and on_air.previous is not None:
+            return self.programme.shown(state, t)
+        return self._memos[on_air.scene].shown(state, t)
+
+
+class _Memo:
+    """The last answer of each element of a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._state: ShowState | None = None
+        self._t: Millis = 0
+        self._parts: list[Shown] = []
+        self._shown = Shown((), 0)
+
+    def shown(self, state: ShowState, t: Millis) -> Shown:
+        stage = self._stage
+        if state is not self._state or t < self._t:
+            self._parts = [stage.element(placed, state, t) for placed in stage.placed]
+            self._state = state
+            changed = True
+        elif t < self._shown.until:
+            self._t = t
+            return self._shown
+        else:
+            changed = False
+            for index, part in enumerate(self._parts):
+                if t >= part.until:
+                    self._parts[index] = again = stage.element(stage.placed[index], state, t)
+                    changed = changed or again.layers != part.layers
+        self._t = t
+        layers = tuple(layer for part in self._parts for layer in part.layers) if changed else self._shown.layers
+        self._shown = Shown(layers, min((part.until for part in self._parts), default=NEVER))
+        return self._shown
+
+
 def holds(condition: Condition, state: ShowState, t: Millis) -> bool:
     """Whether what an element waits for is so."""
     lot = state.lot

@@ -103,7 +103,12 @@ def _paragraph(text: str, style: Style, width: float, align: str) -> Set:
 
 def font(style: Style) -> skia.Font:
     """The font for glyphs that are placed one by one."""
-    found = skia.Font(fonts.typeface(style.family, style.weight, style.italic), style.size)
+    return _font(style.family, style.weight, style.italic, style.size)
+
+
+@lru_cache(maxsize=256)
+def _font(family: str, weight: int, italic: bool, size: float) -> skia.Font:
+    found = skia.Font(fonts.typeface(family, weight, italic), size)
     found.setSubpixel(True)
     found.setEdging(skia.Font.Edging.kAntiAlias)
     return found

@@ -7,19 +7,19 @@ Everything that changes who follows what, and every handing-on of an event, is o
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import msgspec
-import sqlalchemy as sa
 import structlog
 from prometheus_client import Counter, Histogram
 from sqlalchemy.exc import SQLAlchemyError
 
+from sothebais.api.auth import check_scope
 from sothebais.api.live import protocol
 from sothebais.api.live.client import CONNECTIONS, Client, Outlet
 from sothebais.api.live.history import History, Item
 from sothebais.api.live.protocol import Close
+from sothebais.api.live.signed_in import still_valid
 from sothebais.api.live.snapshots import Snapshots
 from sothebais.api.live.tail import Tail
 from sothebais.api.parts import ApiParts
@@ -28,8 +28,9 @@ from sothebais.errors import SothebaisError, Unavailable
 from sothebais.events import cursors
 from sothebais.events.log import Position
 from sothebais.state.store import StateStore
+from sothebais.users.api_keys import PREFIX as KEY_PREFIX
+from sothebais.users.api_keys import Scope
 from sothebais.users.service import Identity
-from sothebais.users.tables import Session
 
 log = structlog.get_logger(__name__)
 
@@ -197,8 +198,10 @@ class Hub:
         """Who a token belongs to, from the cache where it has it. Raises Unauthenticated."""
         known = self._parts.identities.get(token)
         if known is None:
-            known = await self._parts.sessions.authenticate(token)
+            service = self._parts.people.api_keys if token.startswith(KEY_PREFIX) else self._parts.sessions
+            known = await service.authenticate(token)
             self._parts.identities.put(token, known)
+        check_scope(known, Scope.READ)
         return known
 
     # For those who read the whole log (server-sent events)
@@ -469,16 +472,8 @@ class Hub:
             sessions = {client.identity.session for client in self._clients if client.identity is not None}
             if not sessions:
                 continue
-            idle = sa.literal(timedelta(seconds=self._parts.settings.session_idle_s))
-            statement = sa.select(Session.id).where(
-                Session.id.in_(sessions),
-                Session.revoked_at.is_(None),
-                Session.expires_at > sa.func.now(),
-                Session.last_seen_at > sa.func.now() - idle,
-            )
             try:
-                async with self._parts.database.connect() as connection:
-                    alive = set((await connection.execute(statement)).scalars())
+                alive = await still_valid(self._parts.database, sessions, idle_s=self._parts.settings.session_idle_s)
             except (*CONNECTION_ERRORS, SQLAlchemyError) as error:
                 log.warning("live.sessions_unknown", error=type(error).__name__)
                 continue

@@ -109,7 +109,9 @@ async def get_audit(
     _person: Admin,
     actor: Annotated[str | None, Query(max_length=36, description="Only steps of this person (id).")] = None,
     action: Annotated[str | None, Query(max_length=100, description="Only actions that begin so.")] = None,
-    subject: Annotated[str | None, Query(max_length=100, description="Only about this: auction:{id}, user:{id} …")] = None,
+    subject: Annotated[
+        str | None, Query(max_length=100, description="Only about this: auction:{id}, user:{id} …")
+    ] = None,
     since: Annotated[str | None, Query(max_length=40, description="Only steps from then on.")] = None,
     until: Annotated[str | None, Query(max_length=40, description="Only steps before then.")] = None,
     after: After = None,

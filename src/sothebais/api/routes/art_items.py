@@ -77,7 +77,9 @@ async def list_items(
     return paging.page(rows, limit, shown)
 
 
-@router.get("/{item_id}", summary="One art item", responses={200: {"model": ArtItem}, **etags.NOT_MODIFIED}, response_model=None)
+@router.get(
+    "/{item_id}", summary="One art item", responses={200: {"model": ArtItem}, **etags.NOT_MODIFIED}, response_model=None
+)
 async def get_item(item_id: str, request: Request) -> Response:
     """Its metadata as it came, and where its picture is."""
     key = paging.path_id(item_id, "art item")
@@ -100,7 +102,8 @@ async def get_image(
     request: Request,
     width: Annotated[Width | None, Query(description="No wider than this; else as stored.")] = None,
     v: Annotated[
-        str | None, Query(max_length=64, description="The beginning of the picture's hash: then the answer never changes.")
+        str | None,
+        Query(max_length=64, description="The beginning of the picture's hash: then the answer never changes."),
     ] = None,
 ) -> Response:
     """Sized pictures are WebP where ``Accept`` names it, JPEG elsewhere; of an animation the first frame."""
@@ -115,7 +118,9 @@ async def get_image(
     variant = "original" if width is None else f"{int(width)}.{form}"
     headers = {
         "ETag": f'"{digest}-{variant}"',
-        "Cache-Control": FOR_GOOD if v is not None and len(v) >= VERSION_LENGTH and digest.startswith(v) else FOR_A_MINUTE,
+        "Cache-Control": FOR_GOOD
+        if v is not None and len(v) >= VERSION_LENGTH and digest.startswith(v)
+        else FOR_A_MINUTE,
         "Content-Security-Policy": PICTURE_POLICY,
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
@@ -161,9 +166,7 @@ async def change_item(item_id: str, body: ArtItemChange, request: Request, perso
     parts = parts_of(request)
     key = paging.path_id(item_id, "art item")
     values = body.model_dump(exclude_unset=True)
-    return shown(
-        await editing.change_item(parts.database, key, values, actor(request, person), parts.clock.now())
-    )
+    return shown(await editing.change_item(parts.database, key, values, actor(request, person), parts.clock.now()))
 
 
 @router.put(
@@ -178,7 +181,9 @@ async def change_item(item_id: str, body: ArtItemChange, request: Request, perso
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*_ANY_PICTURE, "image/gif")},
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind in (*_ANY_PICTURE, "image/gif")
+            },
         }
     },
 )

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from sothebais import ids, money
 from sothebais.api.auth import check_scope, identity
@@ -182,8 +183,8 @@ def _bid(answer: Answer, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def mount(app: Any, parts: ApiParts) -> None:
-    """Add the route; Starlette's own, so nothing stands between the socket and the engine."""
-    app.add_route(PATH, endpoint(parts), methods=["POST"])
+    """Add the route; Starlette's own, and the first that is looked at, so nothing stands between socket and engine."""
+    app.router.routes.insert(0, Route(PATH, endpoint(parts), methods=["POST"]))
 
 
 _PROBLEM: dict[str, Any] = {

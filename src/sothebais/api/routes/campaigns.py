@@ -130,14 +130,22 @@ async def list_campaigns(
     return paging.page(rows, limit, shown)
 
 
-@router.get("/{campaign_id}", summary="One campaign", responses={200: {"model": Campaign}, **etags.NOT_MODIFIED}, response_model=None)
+@router.get(
+    "/{campaign_id}",
+    summary="One campaign",
+    responses={200: {"model": Campaign}, **etags.NOT_MODIFIED},
+    response_model=None,
+)
 async def get_campaign(campaign_id: str, request: Request, person: Anybody) -> Response:
     """By id or slug."""
     return etags.respond(request, shown(await _found(parts_of(request), campaign_id, person)))
 
 
 @router.get(
-    "/{campaign_id}/days", summary="Days and their lots", responses={200: {"model": CampaignDayPage}}, response_model=None
+    "/{campaign_id}/days",
+    summary="Days and their lots",
+    responses={200: {"model": CampaignDayPage}},
+    response_model=None,
 )
 async def list_days(
     campaign_id: str,
@@ -212,9 +220,7 @@ async def create_campaign(body: NewCampaign, request: Request, person: Operator)
     responses={200: {"model": Campaign}, 409: {"description": "It was started"}},
     response_model=None,
 )
-async def change_campaign(
-    campaign_id: str, body: CampaignChange, request: Request, person: Operator
-) -> dict[str, Any]:
+async def change_campaign(campaign_id: str, body: CampaignChange, request: Request, person: Operator) -> dict[str, Any]:
     """Its name and description. All else is in the terms of its lots: cancel the draft and make another."""
     parts = parts_of(request)
     values: dict[str, str] = {}
@@ -223,9 +229,7 @@ async def change_campaign(
         if value is None or (name == "name" and not text):
             raise InvalidInput(f"{name} cannot be taken away.", field=name)
         values[name] = text
-    details = await service.change(
-        parts.database, campaign_id, values, parts.clock.now(), actor=actor(request, person)
-    )
+    details = await service.change(parts.database, campaign_id, values, parts.clock.now(), actor=actor(request, person))
     return shown(details)
 
 
@@ -238,9 +242,7 @@ async def change_campaign(
 async def start_campaign(campaign_id: str, request: Request, person: Operator) -> dict[str, Any]:
     """From here on its days and lots open by themselves, in time."""
     parts = parts_of(request)
-    return shown(
-        await service.start(parts.database, campaign_id, parts.clock.now(), actor=actor(request, person))
-    )
+    return shown(await service.start(parts.database, campaign_id, parts.clock.now(), actor=actor(request, person)))
 
 
 @router.post(
@@ -249,9 +251,7 @@ async def start_campaign(campaign_id: str, request: Request, person: Operator) -
     responses={200: {"model": CampaignCancelled}, 409: {"description": "It is over"}},
     response_model=None,
 )
-async def cancel_campaign(
-    campaign_id: str, body: WithReason, request: Request, person: Operator
-) -> dict[str, Any]:
+async def cancel_campaign(campaign_id: str, body: WithReason, request: Request, person: Operator) -> dict[str, Any]:
     """Its days and every lot that is not over, running ones too. Bidders are told the reason."""
     parts = parts_of(request)
     lots = await service.cancel(

@@ -53,7 +53,12 @@ async def list_collections(request: Request, after: After = None, limit: Limit =
     return paging.page(rows, limit, shown)
 
 
-@router.get("/{collection_id}", summary="One collection", responses={200: {"model": Collection}, **etags.NOT_MODIFIED}, response_model=None)
+@router.get(
+    "/{collection_id}",
+    summary="One collection",
+    responses={200: {"model": Collection}, **etags.NOT_MODIFIED},
+    response_model=None,
+)
 async def get_collection(collection_id: str, request: Request) -> Response:
     """With the number of its art items; ``GET /art-items?collection_id=`` lists them."""
     key = paging.path_id(collection_id, "collection")

@@ -100,9 +100,7 @@ async def schedule_auction(body: NewAuction, request: Request, person: Operator)
             hard_close_at=ends_at + rules.hard_close_after,
         )
         await scheduling.schedule(connection, lot, at=now)
-        await log.append(
-            connection, [action(actor(request, person), "auction.schedule", f"auction:{lot.id}", at=now)]
-        )
+        await log.append(connection, [action(actor(request, person), "auction.schedule", f"auction:{lot.id}", at=now)])
     return await repository.snapshot(parts.database, lot.id)
 
 
@@ -147,7 +145,9 @@ async def resume(auction_id: str, body: StepReason, request: Request, person: Op
     return await _take(request, person, auction_id, Override(kind="RESUME", reason=_reason(body.reason)))
 
 
-@router.post("/{auction_id}/extend", summary="Move a running lot's end to later", responses=_ILLEGAL, response_model=None)
+@router.post(
+    "/{auction_id}/extend", summary="Move a running lot's end to later", responses=_ILLEGAL, response_model=None
+)
 async def extend(auction_id: str, body: LaterEnd, request: Request, person: Operator) -> dict[str, Any]:
     """To an instant, or by so many seconds."""
     parts = parts_of(request)
@@ -187,9 +187,7 @@ async def void_bid(
 ) -> dict[str, Any]:
     """The standing is what the other bids give."""
     bid = paging.path_id(bid_id, "bid")
-    return await _take(
-        request, person, auction_id, Override(kind="VOID_BID", reason=_reason(body.reason), bid=bid)
-    )
+    return await _take(request, person, auction_id, Override(kind="VOID_BID", reason=_reason(body.reason), bid=bid))
 
 
 def _end(body: LaterEnd, base: Millis, now: Millis) -> Millis:

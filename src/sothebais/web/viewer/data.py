@@ -136,7 +136,7 @@ class PricePoint(msgspec.Struct, frozen=True):
     leader: str | None
 
 
-_LINE = (
+_LINE: sa.Select[*tuple[Any, ...]] = (
     sa.select(
         Auction.id,
         Auction.lot_number,
@@ -346,7 +346,7 @@ async def has_bid(engine: AsyncEngine, auction: UUID, user: UUID) -> bool:
         return (await connection.execute(statement.limit(1))).first() is not None
 
 
-async def _lines(connection: AsyncConnection, statement: sa.Select[Any]) -> list[LotLine]:
+async def _lines(connection: AsyncConnection, statement: sa.Select[*tuple[Any, ...]]) -> list[LotLine]:
     return [_line(row) for row in await connection.execute(statement)]
 
 
