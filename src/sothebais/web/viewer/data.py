@@ -29,6 +29,8 @@ RESULTS_MAX = 12
 CAMPAIGNS_MAX = 12
 CAMPAIGN_LOTS_MAX = 1_000
 CHART_POINTS_MAX = 2_000
+#: Pieces in a campaign's strip.
+STRIP_MAX = 5
 TRAITS_SHOWN_MAX = 12
 
 
@@ -109,6 +111,8 @@ class CampaignCard(msgspec.Struct, frozen=True):
     premium_percent: str
     fee: str
     days: tuple[DayLine, ...]
+    #: A few of its pieces, to recognise it by.
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def next_day(self) -> DayLine | None:
@@ -283,9 +287,22 @@ async def campaign(engine: AsyncEngine, key: UUID) -> tuple[CampaignCard, list[L
 
 
 async def campaigns(engine: AsyncEngine) -> list[CampaignCard]:
-    """The campaigns everybody may know of, the next first and those that are over last."""
+    """The campaigns everybody may know of, the next first and those that are over last; each with a few pieces."""
     async with engine.connect() as connection:
-        return await _campaigns(connection, Campaign.status != CampaignStatus.DRAFT)
+        cards = await _campaigns(connection, Campaign.status != CampaignStatus.DRAFT)
+        place = sa.func.row_number().over(partition_by=CampaignDay.campaign_id, order_by=Auction.lot_number)
+        first = (
+            sa.select(Auction.id, place.label("place"))
+            .join(CampaignDay, CampaignDay.id == Auction.campaign_day_id)
+            .where(CampaignDay.campaign_id.in_([card.id for card in cards]))
+            .subquery()
+        )
+        chosen = sa.select(first.c.id).where(first.c.place <= STRIP_MAX)
+        lots = await _lines(connection, _LINE.where(Auction.id.in_(chosen)).order_by(Auction.lot_number))
+    return [
+        msgspec.structs.replace(card, pieces=tuple(lot.piece for lot in lots if lot.campaign == card.id))
+        for card in cards
+    ]
 
 
 async def _campaigns(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> list[CampaignCard]:

@@ -304,6 +304,8 @@ export class Panel {
       return;
     } else if (error.body.reason === "CONFIRMATION_REQUIRED") {
       const named = slip.max_amount ?? slip.amount;
+      this.#notice = ["plain", "Not bid yet: the house asks first."];
+      this.render(lot, lot);
       const sure = await this.#confirm(`You wrote ${cash(named, lot.currency)}. The next valid bid is ${cash(error.body.next_valid_amount ?? lot.next_valid_amount, lot.currency)}.`, `Bid ${cash(named, lot.currency)}`, "That is a large bid.");
       if (sure) {
         await this.#send({ ...slip, confirm: true });

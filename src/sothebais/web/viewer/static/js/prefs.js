@@ -3,6 +3,7 @@
 import { ask, NoAnswer, Problem } from "./api.js";
 import { localise } from "./clock.js";
 import { $, $$, element, write } from "./dom.js";
+import { offerPush } from "./push.js";
 import { hasWallet, proveWallet } from "./wallet.js";
 
 const YEAR_S = 31_536_000;
@@ -48,6 +49,8 @@ form.addEventListener("change", async (event) => {
     localise();
   }
 });
+
+offerPush(say);
 
 const out = $("[data-sign-out]");
 out.hidden = false;
