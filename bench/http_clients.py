@@ -58,7 +58,11 @@ async def bids(
             number += 1
             self.asked = time.perf_counter()
             self.transport.write(
-                heads[number % len(heads)] + b"Idempotency-Key: " + key + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+                heads[number % len(heads)]
+                + b"Idempotency-Key: "
+                + key
+                + b"\r\nContent-Length: %d\r\n\r\n" % len(body)
+                + body
             )
 
         def data_received(self, data: bytes) -> None:

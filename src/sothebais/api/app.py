@@ -1,6 +1,5 @@
 """The HTTP application."""
 
-
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse, Response
 

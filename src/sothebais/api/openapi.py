@@ -158,11 +158,11 @@ def _complete(path: str, method: str, operation: dict[str, Any], needs: _Needs) 
         operation.setdefault("parameters", []).append(dict(_IDEMPOTENCY))
     for status in statuses:
         responses.setdefault(str(status), {})
-    for status, response in responses.items():
-        if status.isdigit() and int(status) >= 400:
+    for name, response in responses.items():
+        if name.isdigit() and int(name) >= 400:
             own = {kind: content for kind, content in response.get("content", {}).items() if _is_own(content)}
             response["content"] = {**own, PROBLEM: {"schema": {"$ref": f"{_REF}Problem"}}}
-            _describe(int(status), response)
+            _describe(int(name), response)
         response.setdefault("description", "Done")
 
 

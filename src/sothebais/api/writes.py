@@ -91,8 +91,8 @@ class Idempotency:
             await problem(error)(scope, receive, send)
             return
         except (DBAPIError, PoolTimeout, OSError):
-            error = Unavailable("The house cannot read its books at the moment. Try again.", retry_after=RETRY_AFTER_S)
-            await problem(error)(scope, receive, send)
+            away = Unavailable("The house cannot read its books at the moment. Try again.", retry_after=RETRY_AFTER_S)
+            await problem(away)(scope, receive, send)
             return
         if first is None:
             await self._run(scope, replayed(body, receive), send, person.user, key, claim)

@@ -31,7 +31,8 @@ def render(campaign: CampaignDetails, days: Sequence[DayDetails], lots: Sequence
         of_day = [lot for lot in lots if lot.day == day.id]
         calendar.add_component(_event(campaign, day, of_day, zone, now))
     calendar.add_missing_timezones()
-    return calendar.to_ical()
+    data: bytes = calendar.to_ical()
+    return data
 
 
 def _event(

@@ -165,16 +165,16 @@ async def items(
         return (await connection.execute(statement if after is None else statement.where(ITEMS.c.id > after))).all()
     statement = statement.where(ITEMS.c.collection_id == of_collection).order_by(ITEMS.c.position, ITEMS.c.id)
     if after is not None:
-        place = (await connection.execute(sa.select(ITEMS.c.position).where(ITEMS.c.id == after))).scalar_one_or_none()
+        place = (await connection.execute(sa.select(ITEMS.c.position).where(ITEMS.c.id == after))).first()
         if place is None:
             raise InvalidInput("after: that art item is gone. Begin again with the first page.", field="after")
-        statement = statement.where(sa.tuple_(ITEMS.c.position, ITEMS.c.id) > sa.tuple_(place, after))
+        statement = statement.where(sa.tuple_(ITEMS.c.position, ITEMS.c.id) > sa.tuple_(place.position, after))
     return (await connection.execute(statement)).all()
 
 
 async def next_position(connection: AsyncConnection, key: UUID) -> int:
     """The place behind a collection's last item, for whoever holds the collection: its row is locked here."""
     await connection.execute(sa.select(Collection.id).where(Collection.id == key).with_for_update(key_share=True))
-    found = await connection.execute(sa.select(sa.func.max(ArtItem.position)).where(ArtItem.collection_id == key))
-    last = found.scalar_one()
-    return 0 if last is None else int(last) + 1
+    last = sa.func.coalesce(sa.func.max(ArtItem.position), -1)
+    found = await connection.execute(sa.select(last).where(ArtItem.collection_id == key))
+    return int(found.scalar_one()) + 1

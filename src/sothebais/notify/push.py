@@ -10,7 +10,6 @@ from uuid import UUID
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from py_vapid import Vapid02
 
 from sothebais.clock import Clock
 from sothebais.errors import ConfigurationError
@@ -61,6 +60,8 @@ class VapidKey:
         """The Authorization header for an endpoint."""
         parts = urlsplit(endpoint)
         claims = {"aud": f"{parts.scheme}://{parts.netloc}", "exp": expires_s, "sub": contact}
+        from py_vapid import Vapid02
+
         signed: dict[str, str] = Vapid02(private_key=self._private).sign(claims)
         return signed
 

@@ -111,7 +111,9 @@ def state(scene: str, *, bids: int = 7, seed: int = SEED) -> tuple[ShowState, Mi
         OPENS + 10_000_000,
     )
     next_at: Millis | None = None
-    notice = Notice("We will be right back.", "The picture was interrupted. Bids are still taken on the web and by the API.")
+    notice = Notice(
+        "We will be right back.", "The picture was interrupted. Bids are still taken on the web and by the API."
+    )
     match scene:
         case "closing":
             t = piece.ends_at - 8_200
@@ -129,7 +131,9 @@ def state(scene: str, *, bids: int = 7, seed: int = SEED) -> tuple[ShowState, Mi
             )  # fmt: skip
         case "pre-auction":
             t, since, next_at = OPENS - 272_000, OPENS - 300_000, OPENS
-            caption = Caption("Good evening. Eight pieces tonight, one wall, and no hurry at all.", "Sable", since, OPENS)
+            caption = Caption(
+                "Good evening. Eight pieces tonight, one wall, and no hurry at all.", "Sable", since, OPENS
+            )
         case "intermission":
             t, since, next_at = OPENS + 240_000, OPENS + 200_000, upcoming[1].starts_at
             upcoming = upcoming[1:]
@@ -137,7 +141,10 @@ def state(scene: str, *, bids: int = 7, seed: int = SEED) -> tuple[ShowState, Mi
         case "post-auction":
             t, since = OPENS + 2_400_000, OPENS + 2_390_000
         case "pause":
-            notice = Notice("Bidding is paused.", "The stream's line was lost. No bid is lost; the clock stands and its time is given back.")
+            notice = Notice(
+                "Bidding is paused.",
+                "The stream's line was lost. No bid is lost; the clock stands and its time is given back.",
+            )
         case _:
             pass
     return (
@@ -188,7 +195,9 @@ def script(fps: int, frames: int, *, start_ms: int = 60_000) -> Iterator[tuple[S
 
 def post() -> Post:
     """A post as it may come on air."""
-    return Post("Ana Beltrán", "@ana", "Bidding 1.6 ETH on lot 1. That ridge has followed me home twice already.", "X", OPENS)
+    return Post(
+        "Ana Beltrán", "@ana", "Bidding 1.6 ETH on lot 1. That ridge has followed me home twice already.", "X", OPENS
+    )
 
 
 def _amount(number: int) -> str:

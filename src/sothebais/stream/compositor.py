@@ -102,7 +102,13 @@ class Compositor:
         for index in range(len(touched) - 1, -1, -1):
             placed = touched[index]
             # what lies under an opaque surface that covers the whole rectangle is not drawn
-            if placed.opaque and placed.left <= left and placed.top <= top and placed.right >= right and placed.bottom >= bottom:
+            if (
+                placed.opaque
+                and placed.left <= left
+                and placed.top <= top
+                and placed.right >= right
+                and placed.bottom >= bottom
+            ):
                 del touched[:index]
                 hidden = True
                 break
@@ -117,7 +123,9 @@ class Compositor:
 
     def _blit(self, canvas: skia.Canvas, layer: Layer) -> None:
         rect = layer.rect
-        image = self._group(layer) if isinstance(layer.key.content, Group) else self.surfaces.get(layer.key, rect.w, rect.h)
+        image = (
+            self._group(layer) if isinstance(layer.key.content, Group) else self.surfaces.get(layer.key, rect.w, rect.h)
+        )
         paint = _OVER if layer.opacity == 255 else skia.Paint(Alpha=layer.opacity)
         if layer.clip is None:
             canvas.drawImage(image, rect.x, rect.y, skia.SamplingOptions(), paint)
@@ -154,9 +162,7 @@ class Composer:
     Instants should rise; going back is right but slow.
     """
 
-    def __init__(
-        self, programme: Programme, pictures: Pictures, surfaces_bytes_max: int = SURFACES_BYTES_MAX
-    ) -> None:
+    def __init__(self, programme: Programme, pictures: Pictures, surfaces_bytes_max: int = SURFACES_BYTES_MAX) -> None:
         width, height = programme.canvas.w, programme.canvas.h
         self.programme = programme
         self._following = Following(programme)
@@ -184,4 +190,3 @@ def full(layers: Sequence[Layer], width: int, height: int, pictures: Pictures) -
     compositor = Compositor(width, height, pictures)
     compositor.compose(layers)
     return compositor.pixels
-

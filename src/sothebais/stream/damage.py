@@ -55,7 +55,9 @@ def _put(found: list[Rect], new: Rect) -> None:
 
 def _join_cheapest(found: list[Rect]) -> None:
     pairs = ((a, b) for a in range(len(found)) for b in range(a))
-    a, b = min(pairs, key=lambda pair: around(found[pair[0]], found[pair[1]]).area - found[pair[0]].area - found[pair[1]].area)
+    a, b = min(
+        pairs, key=lambda pair: around(found[pair[0]], found[pair[1]]).area - found[pair[0]].area - found[pair[1]].area
+    )
     both = around(found[a], found[b])
     del found[a], found[b]
     _put(found, both)

@@ -98,7 +98,9 @@ class Frame:
         cut: bool = False,
     ) -> None:
         """Put content into the box; without a size it fills it."""
-        part = Part(name, x, y, self.w if w is None else w, self.h if h is None else h, content, opacity, grow, turn, cut)
+        part = Part(
+            name, x, y, self.w if w is None else w, self.h if h is None else h, content, opacity, grow, turn, cut
+        )
         if part.w > 0 and part.h > 0 and opacity > 0:
             self.parts.append(part)
 
@@ -306,7 +308,9 @@ def bid_ticker(element: model.TickerElement, frame: Frame) -> None:
     if lot is None:
         return
     if not lot.bids:
-        frame.add(Text("The first bid is yours to make.", BODY, "quiet", serif=True, italic=True), h=frame.h // element.rows)
+        frame.add(
+            Text("The first bid is yours to make.", BODY, "quiet", serif=True, italic=True), h=frame.h // element.rows
+        )
         return
     row = frame.h // element.rows
     done = progress(lot.bids[0].at, frame.t, media.PRICE_ROLL_MS) if frame.t >= lot.bids[0].at else 1.0
@@ -433,7 +437,9 @@ def viewers(element: model.ViewersElement, frame: Frame) -> None:
     if element.names and names:
         frame.add(Text(names, BODY, "quiet", weight=500, settle=1), "names", x=left, w=frame.w - left - right)
     if state.viewers is not None:
-        frame.add(Mark("eye", f"{state.viewers:,}", BODY, "quiet", align="right"), "viewers", x=frame.w - right, w=right)
+        frame.add(
+            Mark("eye", f"{state.viewers:,}", BODY, "quiet", align="right"), "viewers", x=frame.w - right, w=right
+        )
 
 
 def post(_element: model.PostElement, frame: Frame) -> None:
@@ -485,13 +491,22 @@ def _contained(piece: Artwork, w: int, h: int) -> tuple[int, int]:
 
 
 def _pulse(
-    frame: Frame, name: str, content: Content, *, period_ms: int = PULSE_MS, least: float = 0.35, **box: int
+    frame: Frame,
+    name: str,
+    content: Content,
+    *,
+    period_ms: int = PULSE_MS,
+    least: float = 0.35,
+    y: int = 0,
+    w: int | None = None,
+    h: int | None = None,
 ) -> None:
     """A light that comes and goes, in steps."""
     step_ms = period_ms // (2 * PULSE_STEPS)
     step = frame.t // step_ms % (2 * PULSE_STEPS)
     height = min(step, 2 * PULSE_STEPS - step) / PULSE_STEPS
-    frame.add(content, name, opacity=round(255 * (least + (1 - least) * ease("quad_in_out", height))), **box)
+    opacity = round(255 * (least + (1 - least) * ease("quad_in_out", height)))
+    frame.add(content, name, y=y, w=w, h=h, opacity=opacity)
     frame.again(next_whole(0, frame.t, step_ms))
 
 

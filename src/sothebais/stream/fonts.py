@@ -58,7 +58,9 @@ def collection() -> textlayout.FontCollection:
 def families(family: str, text: str) -> list[str]:
     """The family, then those that have the characters it lacks (a name in another script)."""
     glyphs = typeface(family)
-    missing = {char for char in text if ord(char) > 0x7F and not char.isspace() and not glyphs.unicharToGlyph(ord(char))}
+    missing = {
+        char for char in text if ord(char) > 0x7F and not char.isspace() and not glyphs.unicharToGlyph(ord(char))
+    }
     return [family, *dict.fromkeys(name for char in sorted(missing) if (name := _stand_in(char)))]
 
 

@@ -11,11 +11,12 @@ from typing import Final
 from msgspec import Struct
 
 from sothebais.instants import Millis
+from sothebais.stream.conditions import begins, holds, may_change
 from sothebais.stream.elements import SHOWS, Frame, Part
 from sothebais.stream.layers import NEVER, Key, Layer, Rect
 from sothebais.stream.scenes import Scene, SceneRefused
-from sothebais.stream.scenes.model import AnyElement, Beginning, Condition, Padding, Timeline
-from sothebais.stream.show import LotStatus, ShowState
+from sothebais.stream.scenes.model import AnyElement, Beginning, Padding, Timeline
+from sothebais.stream.show import ShowState
 from sothebais.stream.transitions import Track, between, progress, value
 
 #: A scene's ratio may differ so much from the output's.
@@ -75,7 +76,7 @@ class Stage:
     def element(self, placed: Placed, state: ShowState, t: Millis) -> Shown:
         """One element's layers."""
         element, box = placed.element, placed.box
-        until = _until_otherwise(element.when, state, t)
+        until = may_change(element.when, state, t)
         if not element.visible or not holds(element.when, state, t):
             return Shown((), until)
         frame = Frame(state, t, box.w, box.h, self.unit, state.on_air.since)
@@ -108,7 +109,8 @@ class Stage:
         anchor = _ANCHORS[transform.anchor]
         moved = box.moved(round(dx), round(dy))
         layers = tuple(
-            self._layer(placed, part, index, moved, anchor, scale, turn, opacity) for index, part in enumerate(frame.parts)
+            self._layer(placed, part, index, moved, anchor, scale, turn, opacity)
+            for index, part in enumerate(frame.parts)
         )
         return Shown(layers, until)
 
@@ -200,77 +202,6 @@ class _Memo:
         return self._shown
 
 
-def holds(condition: Condition, state: ShowState, t: Millis) -> bool:
-    """Whether what an element waits for is so."""
-    lot = state.lot
-    match condition:
-        case "always":
-            return True
-        case "never":
-            return False
-        case "lot":
-            return lot is not None
-        case "price":
-            return lot is not None and lot.price is not None
-        case "no_price":
-            return lot is not None and lot.price is None
-        case "leader":
-            return lot is not None and lot.leader is not None
-        case "reserve":
-            return lot is not None and lot.has_reserve
-        case "sold":
-            return lot is not None and lot.status is LotStatus.SOLD
-        case "passed":
-            return lot is not None and lot.status is LotStatus.PASSED
-        case "fair_warning" | "no_fair_warning":
-            warned = lot is not None and lot.paused_at is None and t >= lot.ends_at - lot.fair_warning_ms
-            return warned == (condition == "fair_warning")
-        case "caption":
-            return state.caption is not None and state.caption.at <= t < state.caption.until
-        case "post":
-            return state.post is not None
-        case "upcoming":
-            return bool(state.upcoming)
-        case "results":
-            return bool(state.results)
-        case "next_at":
-            return state.next_at is not None
-        case "tomorrow":
-            return bool(state.tomorrow)
-        case "bid_url":
-            return bool(state.bid_url)
-        case "live":
-            return state.live
-
-
-def begins(beginning: Beginning, state: ShowState) -> Millis | None:
-    """The instant a timeline counts from; None while there is none."""
-    lot = state.lot
-    if beginning == "scene":
-        return state.on_air.since
-    if lot is None:
-        return None
-    match beginning:
-        case "lot":
-            return lot.opened_at
-        case "bid":
-            return lot.bids[0].at if lot.bids else None
-        case "fair_warning":
-            return None if lot.paused_at is not None else lot.ends_at - lot.fair_warning_ms
-        case _:
-            return lot.closed_at
-
-
-def _until_otherwise(condition: Condition, state: ShowState, t: Millis) -> Millis:
-    """When the passing of time alone may change whether a condition holds."""
-    moments: tuple[Millis, ...] = ()
-    if condition in ("fair_warning", "no_fair_warning") and state.lot is not None:
-        moments = (state.lot.ends_at - state.lot.fair_warning_ms,)
-    elif condition == "caption" and state.caption is not None:
-        moments = (state.caption.at, state.caption.until)
-    return min((moment for moment in moments if moment > t), default=NEVER)
-
-
 def _placed(scene: Scene, unit: float, canvas: Rect) -> Iterable[Placed]:
     width, height = scene.canvas.width, scene.canvas.height
     x, y = width * scene.split.x, height * scene.split.y
@@ -299,9 +230,7 @@ def _placed(scene: Scene, unit: float, canvas: Rect) -> Iterable[Placed]:
 def _track(line: Timeline, unit: float) -> tuple[str, Beginning, Track]:
     # lengths become pixels here, once
     by = unit if line.property in ("x", "y") else 1.0
-    track = Track(
-        line.start * by, line.end * by, line.duration_ms, line.easing, line.delay_ms, line.repeat, line.yoyo
-    )
+    track = Track(line.start * by, line.end * by, line.duration_ms, line.easing, line.delay_ms, line.repeat, line.yoyo)
     return line.property, line.since, track
 
 

@@ -149,7 +149,7 @@ def draw_cells(canvas: skia.Canvas, placed: Cells, style: Style, x: float, basel
 
 def cap_height(style: Style) -> float:
     """How high a figure stands above its baseline."""
-    return float(font(style).getMetrics().fCapHeight) or style.size * 0.7
+    return float(font(style).getMetrics().fCapHeight or style.size * 0.7)
 
 
 def shrunk(text: str, style: Style, width: float) -> Style:

@@ -163,4 +163,3 @@ def _whole(name: str, layers: tuple[Layer, ...], canvas: Rect, z: int) -> Layer:
 def next_whole(since: Millis, t: Millis, step_ms: int) -> Millis:
     """The first instant after ``t`` that is a whole number of steps from ``since``; ``NEVER`` for no step."""
     return NEVER if step_ms <= 0 else since + ((t - since) // step_ms + 1) * step_ms
-

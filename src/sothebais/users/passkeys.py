@@ -1,19 +1,14 @@
-"""Passkeys (WebAuthn): the two ceremonies. The challenge of each is single-use and kept by the house."""
+"""Passkeys (WebAuthn): the two ceremonies. The challenge of each is single-use and kept by the house.
 
-from typing import Any
+The library is imported where a ceremony begins: it takes a fifth of a second, and most processes never see a passkey.
+"""
+
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
-import webauthn
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from webauthn.helpers import base64url_to_bytes, options_to_json_dict
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from sothebais import ids
 from sothebais.errors import Conflict, InvalidInput, NotFound, ProofRefused
@@ -22,6 +17,9 @@ from sothebais.users import accounts, events
 from sothebais.users.nonces import LIFE_S, Nonces, Purpose
 from sothebais.users.origin import Origin
 from sothebais.users.tables import Passkey, User
+
+if TYPE_CHECKING:
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
 
 HOUSE_NAME = "SothebAIs"
 PASSKEYS_MAX = 10
@@ -38,6 +36,14 @@ class Passkeys:
 
     async def registration_options(self, user: UUID, origin: Origin) -> dict[str, Any]:
         """What ``navigator.credentials.create`` is given."""
+        import webauthn
+        from webauthn.helpers import options_to_json_dict
+        from webauthn.helpers.structs import (
+            AuthenticatorSelectionCriteria,
+            ResidentKeyRequirement,
+            UserVerificationRequirement,
+        )
+
         async with self._engine.connect() as connection:
             row = (await connection.execute(sa.select(User.name, User.email).where(User.id == user))).one()
             known = await _credentials(connection, user)
@@ -61,6 +67,8 @@ class Passkeys:
 
     async def register(self, user: UUID, name: str, credential: dict[str, Any], origin: Origin) -> dict[str, Any]:
         """Keep a new passkey. Raises ProofRefused, InvalidInput or Conflict."""
+        import webauthn
+
         name = name.strip()
         if not 1 <= len(name) <= NAME_LENGTH_MAX or not name.isprintable():
             raise InvalidInput(f"The name of a passkey has 1 to {NAME_LENGTH_MAX} printable characters.", field="name")
@@ -117,6 +125,10 @@ class Passkeys:
 
     async def authentication_options(self, user: UUID, origin: Origin) -> dict[str, Any]:
         """What ``navigator.credentials.get`` is given. Raises Conflict for somebody without a passkey."""
+        import webauthn
+        from webauthn.helpers import options_to_json_dict
+        from webauthn.helpers.structs import UserVerificationRequirement
+
         async with self._engine.connect() as connection:
             known = await _credentials(connection, user)
         if not known:
@@ -133,6 +145,9 @@ class Passkeys:
 
     async def check(self, user: UUID, credential: dict[str, Any], origin: Origin) -> bool:
         """Whether the answer is one of the person's passkeys'. Its counter never goes back."""
+        import webauthn
+        from webauthn.helpers import base64url_to_bytes
+
         try:
             challenge = await self._challenge(Purpose.PASSKEY_USE, credential, user)
             credential_id = base64url_to_bytes(credential["rawId"])
@@ -168,6 +183,8 @@ class Passkeys:
 
     async def _challenge(self, purpose: Purpose, credential: dict[str, Any], user: UUID) -> bytes:
         """The challenge that the answer names, used up now. Raises ProofRefused unless it was made for this person."""
+        from webauthn.helpers import base64url_to_bytes
+
         try:
             said = msgspec.json.decode(base64url_to_bytes(credential["response"]["clientDataJSON"]))
             challenge = said["challenge"]
@@ -180,7 +197,9 @@ class Passkeys:
         return given
 
 
-async def _credentials(connection: AsyncConnection, user: UUID) -> list[PublicKeyCredentialDescriptor]:
+async def _credentials(connection: AsyncConnection, user: UUID) -> "list[PublicKeyCredentialDescriptor]":
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
+
     found = await connection.execute(
         sa.select(Passkey.credential_id).where(Passkey.user_id == user).order_by(Passkey.id)
     )

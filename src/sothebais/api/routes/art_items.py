@@ -28,7 +28,7 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 FOR_A_MINUTE = "public, max-age=60"
 #: A picture is a picture, whoever opens its address by itself.
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-_ANY_PICTURE = {"image/png": {}, "image/jpeg": {}, "image/webp": {}}
+_ANY_PICTURE: dict[str, Any] = {"image/png": {}, "image/jpeg": {}, "image/webp": {}}
 
 
 def shown(row: Any) -> dict[str, Any]:

@@ -49,7 +49,9 @@ def lamps(content: Lamps, brush: Brush) -> None:
         if index < content.lit:
             light = skia.Paint(AntiAlias=True)
             colours = [brush.colour("vermilion", alpha) for alpha in (0.55, 0.18, 0.0)]
-            light.setShader(skia.GradientShader.MakeRadial(skia.Point(x, middle), size * 0.72, colours, [0.4, 0.7, 1.0]))
+            light.setShader(
+                skia.GradientShader.MakeRadial(skia.Point(x, middle), size * 0.72, colours, [0.4, 0.7, 1.0])
+            )
             canvas.drawCircle(x, middle, size * 0.72, light)
             canvas.drawCircle(x, middle, size * 0.36, brush.fill("vermilion"))
             canvas.drawCircle(x - size * 0.09, middle - size * 0.1, size * 0.1, brush.fill("text", 0.5))

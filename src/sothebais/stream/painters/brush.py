@@ -30,35 +30,35 @@ class Brush:
         """A thin line's width: never thinner than a pixel."""
         return max(1.0, units * self.unit)
 
-    def colour(self, token: Token, alpha: float = 1.0) -> int:
+    def colour(self, colour: Token, alpha: float = 1.0) -> int:
         """A token's colour."""
-        return themes.colour(self.theme, token, alpha)
+        return themes.colour(self.theme, colour, alpha)
 
-    def fill(self, token: Token, alpha: float = 1.0) -> skia.Paint:
+    def fill(self, colour: Token, alpha: float = 1.0) -> skia.Paint:
         """A paint that fills with a token's colour."""
-        return skia.Paint(Color=self.colour(token, alpha), AntiAlias=True)
+        return skia.Paint(Color=self.colour(colour, alpha), AntiAlias=True)
 
     def solid(self, colour: str, alpha: float = 1.0) -> skia.Paint:
         """A paint that fills with a colour that is no token."""
         return skia.Paint(Color=themes.tint(colour, alpha), AntiAlias=True)
 
-    def line(self, token: Token, width: float, alpha: float = 1.0) -> skia.Paint:
+    def line(self, colour: Token, width: float, alpha: float = 1.0) -> skia.Paint:
         """A paint that draws lines with round ends."""
-        paint = self.fill(token, alpha)
+        paint = self.fill(colour, alpha)
         paint.setStyle(skia.Paint.kStroke_Style)
         paint.setStrokeWidth(width)
         paint.setStrokeCap(skia.Paint.kRound_Cap)
         paint.setStrokeJoin(skia.Paint.kRound_Join)
         return paint
 
-    def sans(self, step: int, token: Token = "text", weight: int = 400, spacing: float = 0.0) -> Style:
+    def sans(self, step: int, colour: Token = "text", weight: int = 400, spacing: float = 0.0) -> Style:
         """The interface's type at a place in the scale."""
         size = self.px(themes.STEPS[step])
-        return Style(size, self.colour(token), fonts.SANS, weight, spacing=spacing * size)
+        return Style(size, self.colour(colour), fonts.SANS, weight, spacing=spacing * size)
 
-    def serif(self, step: int, token: Token = "text", weight: int = 400, italic: bool = False) -> Style:
+    def serif(self, step: int, colour: Token = "text", weight: int = 400, italic: bool = False) -> Style:
         """The display type at a place in the scale."""
-        return Style(self.px(themes.STEPS[step]), self.colour(token), fonts.SERIF, weight, italic, leading=1.12)
+        return Style(self.px(themes.STEPS[step]), self.colour(colour), fonts.SERIF, weight, italic, leading=1.12)
 
     def shadow(self, rect: skia.Rect, radius: float, blur: float, down: float, alpha: float) -> None:
         """The one soft shadow, under a rounded rectangle."""
@@ -80,6 +80,10 @@ class Brush:
         self.canvas.save()
         self.canvas.clipRect(into, skia.ClipOp.kIntersect, True)
         self.canvas.drawImageRect(
-            image, skia.Rect.MakeWH(wide, high), skia.Rect.MakeXYWH(left, top, w, h), SAMPLING, skia.Paint(AntiAlias=True)
+            image,
+            skia.Rect.MakeWH(wide, high),
+            skia.Rect.MakeXYWH(left, top, w, h),
+            SAMPLING,
+            skia.Paint(AntiAlias=True),
         )
         self.canvas.restore()

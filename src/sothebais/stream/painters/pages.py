@@ -1,10 +1,10 @@
-"""Things that are read: parade cards, the page of results, slates, posts; and the host's place."""
+"""Things that are read: parade cards, slates, posts; and the host's place."""
 
 import skia
 
 from sothebais import media
-from sothebais.stream import fonts, text, themes
-from sothebais.stream.layers import Card, Page, Portrait, PostCard, SlateText
+from sothebais.stream import text, themes
+from sothebais.stream.layers import Card, Portrait, PostCard, SlateText
 from sothebais.stream.painters.brush import Brush
 from sothebais.stream.painters.raven import crest, portrait
 
@@ -29,64 +29,6 @@ def card(content: Card, brush: Brush) -> None:
     y = room.bottom() + brush.px(22)
     number.draw(brush.canvas, edge, y)
     title.draw(brush.canvas, edge, y + number.height + brush.px(2))
-
-
-def page(content: Page, brush: Brush) -> None:
-    """Results as a leaf of a printed catalogue."""
-    canvas, w, h = brush.canvas, brush.w, brush.h
-    edge = brush.px(36)
-    leaf = skia.Rect.MakeLTRB(edge, edge, w - edge, h - edge)
-    brush.shadow(leaf, 2, brush.px(34), brush.px(10), 0.5)
-    canvas.drawRect(leaf, brush.solid(brush.theme.mat))
-    ink, quiet, brass = (themes.tint(colour) for colour in (media.LIGHT.text, media.LIGHT.quiet, media.LIGHT.brass))
-    margin = brush.px(64) if w > h else brush.px(48)
-    left, right, wide = leaf.left() + margin, leaf.right() - margin, leaf.width() - 2 * margin
-    head = text.laid_out(content.heading, text.Style(brush.px(54), ink, fonts.SERIF, leading=1.12), wide * 0.66)
-    head.draw(canvas, left, leaf.top() + brush.px(44))
-    sub = text.Style(brush.px(27), quiet, fonts.SERIF, italic=True)
-    day = text.laid_out(content.subheading, sub, wide * 0.34, align="right")
-    day.draw(canvas, right - wide * 0.34, leaf.top() + brush.px(44) + head.baseline - day.baseline)
-    rule = skia.Paint(Color=ink, AntiAlias=False)
-    y = leaf.top() + brush.px(130)
-    canvas.drawRect(skia.Rect.MakeXYWH(left, y, wide, brush.hair(3)), rule)
-    footer = text.laid_out(content.footer, text.Style(brush.px(30), ink, fonts.SERIF, italic=True), wide, align="right")
-    bottom = leaf.bottom() - brush.px(40) - footer.height
-    footer.draw(canvas, left, bottom)
-    y += brush.px(14)
-    tall = w < h
-    room = (bottom - brush.px(12) - y) / max(1, len(content.rows))
-    line = brush.px(112) if tall else min(brush.px(96), max(brush.px(64), room))
-    double = tall or line >= brush.px(84)
-    rows_max = max(1, int((bottom - brush.px(12) - y) // line))
-    rows = content.rows[:rows_max]
-    thin = skia.Paint(Color=themes.tint(media.LIGHT.line), AntiAlias=False)
-    number = text.Style(brush.px(36), brass, fonts.SERIF)
-    title = text.Style(brush.px(36), ink, fonts.SERIF)
-    small = text.Style(brush.px(26), quiet)
-    price = text.Style(brush.px(32), ink, weight=700)
-    for lot, name, artist, paid, winner in rows:
-        middle = y + line / 2
-        base = middle + text.cap_height(title) / 2
-        upper = y + line * 0.33 + text.cap_height(title) / 2 if double else base
-        text.draw_cells(canvas, text.cells(lot, number), number, left, upper)
-        x = left + brush.px(84)
-        placed = text.laid_out(name, title, right - x if tall else wide * 0.46)
-        placed.draw(canvas, x, upper - placed.baseline)
-        if double and not tall:
-            by = text.laid_out(artist, small, wide * 0.46)
-            by.draw(canvas, x, y + line * 0.74 + text.cap_height(small) / 2 - by.baseline)
-        if tall:
-            base = y + line * 0.74 + text.cap_height(small) / 2
-        passed = not winner and paid == "Passed"
-        style = small if passed else price
-        figures = text.cells(paid, style)
-        text.draw_cells(canvas, figures, style, right - figures.width, base)
-        if winner:
-            room = wide * (0.42 if tall else 0.22)
-            who = text.laid_out(winner, small, room, align="left" if tall else "right")
-            who.draw(canvas, x if tall else right - brush.px(270) - room, base - who.baseline)
-        y += line
-        canvas.drawRect(skia.Rect.MakeXYWH(left, y - brush.hair(1), wide, brush.hair(1)), thin)
 
 
 def slate(content: SlateText, brush: Brush) -> None:

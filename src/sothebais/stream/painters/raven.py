@@ -36,7 +36,9 @@ def portrait(brush: Brush) -> None:
 
     # neck and head, turned to the right
     canvas.drawPath(
-        _path("M37 66 C35 56 30 50 29 40 C28 24 38 13 51 13 C62 13 70 20 71 30 C72 40 66 48 62 54 C61 58 62 62 63 66 C54 72 44 71 37 66 Z"),
+        _path(
+            "M37 66 C35 56 30 50 29 40 C28 24 38 13 51 13 C62 13 70 20 71 30 C72 40 66 48 62 54 C61 58 62 62 63 66 C54 72 44 71 37 66 Z"
+        ),
         _shaded(_SHEEN, _FEATHER, (40, 12), (58, 66)),
     )
     # the bow tie, on the shirt and under the throat
@@ -47,9 +49,15 @@ def portrait(brush: Brush) -> None:
         canvas.drawPath(_path(wing), _stroke("#3A4354", 0.5))
     canvas.drawRoundRect(skia.Rect.MakeXYWH(48, 72.6, 4, 5), 1.2, 1.2, brush.solid("#1C222D"))
     # crown feathers
-    canvas.drawPath(_path("M34 24 C30 22 27 23 25 26 C29 26 31 28 32 31 Z M38 18 C35 14 31 14 28 16 C32 17 34 20 35 23 Z"), brush.solid(_FEATHER))
+    canvas.drawPath(
+        _path("M34 24 C30 22 27 23 25 26 C29 26 31 28 32 31 Z M38 18 C35 14 31 14 28 16 C32 17 34 20 35 23 Z"),
+        brush.solid(_FEATHER),
+    )
     # beak: upper mandible with a hook, lower mandible
-    canvas.drawPath(_path("M66 25 C78 24 88 30 95 40 C94 42 92 41 90 40 C82 38 74 38 68 39 Z"), _shaded("#4A505C", _BEAK, (68, 24), (80, 42)))
+    canvas.drawPath(
+        _path("M66 25 C78 24 88 30 95 40 C94 42 92 41 90 40 C82 38 74 38 68 39 Z"),
+        _shaded("#4A505C", _BEAK, (68, 24), (80, 42)),
+    )
     canvas.drawPath(_path("M68 39.6 C76 39 83 40 88 41.4 C82 44.6 74 45 67 43.6 Z"), brush.solid("#1B1F27"))
     canvas.drawPath(_path("M70 30 C76 29.6 80 31 83 33"), _stroke("#6A7280", 0.8))
     # eye with a lid and a brow
@@ -63,21 +71,23 @@ def portrait(brush: Brush) -> None:
     canvas.drawPath(_path("M10 96 C13 82 24 74 36 69"), _stroke("#56637C", 0.8, 0.6))
 
 
-def crest(size: float, brush: Brush, token: Token = "brass") -> None:
+def crest(size: float, brush: Brush, colour: Token = "brass") -> None:
     """The raven's head and a gavel, in one line within a ring; a square of ``size`` at the origin."""
     canvas = brush.canvas
     canvas.save()
     canvas.scale(size / 100, size / 100)
-    line = brush.line(token, 2.4)
+    line = brush.line(colour, 2.4)
     canvas.drawCircle(50, 50, 47, line)
-    canvas.drawCircle(50, 50, 42.6, brush.line(token, 0.7))
+    canvas.drawCircle(50, 50, 42.6, brush.line(colour, 0.7))
     # one line: crown, beak, throat, shoulder, and the gavel's handle, on which the head rests
     canvas.drawPath(
-        _path("M27 76 C22 60 24 42 35 32 C43 25 54 26 60 31.5 C68 32 77 36 83 43 C76 43 69 44.5 62 47.5 C59 53 55 57 54 62 C53 68 55 73 60 76"),
+        _path(
+            "M27 76 C22 60 24 42 35 32 C43 25 54 26 60 31.5 C68 32 77 36 83 43 C76 43 69 44.5 62 47.5 C59 53 55 57 54 62 C53 68 55 73 60 76"
+        ),
         line,
     )
-    canvas.drawCircle(53.5, 38, 2.3, brush.fill(token))
-    canvas.drawPath(_path("M61 40 C67 39.8 71.5 40.4 75.5 41.8"), brush.line(token, 1.2))
+    canvas.drawCircle(53.5, 38, 2.3, brush.fill(colour))
+    canvas.drawPath(_path("M61 40 C67 39.8 71.5 40.4 75.5 41.8"), brush.line(colour, 1.2))
     canvas.drawLine(22, 76, 66, 76, line)
     canvas.drawRoundRect(skia.Rect.MakeLTRB(66, 66.5, 75, 85.5), 2, 2, line)
     canvas.restore()

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sothebais.stream import layers
-from sothebais.stream.painters import bidding, pages, surfaces, words
+from sothebais.stream.painters import bidding, pages, results, surfaces, words
 from sothebais.stream.painters.brush import Brush
 
 PAINTERS: Final[Mapping[type, Callable[[Any, Brush], None]]] = MappingProxyType(
@@ -28,7 +28,7 @@ PAINTERS: Final[Mapping[type, Callable[[Any, Brush], None]]] = MappingProxyType(
         layers.Qr: bidding.qr,
         layers.Stamp: bidding.stamp,
         layers.Card: pages.card,
-        layers.Page: pages.page,
+        layers.Page: results.page,
         layers.SlateText: pages.slate,
         layers.PostCard: pages.post,
         layers.Portrait: pages.host,

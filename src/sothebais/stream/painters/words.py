@@ -3,7 +3,7 @@
 import skia
 
 from sothebais.stream import text, themes
-from sothebais.stream.layers import CaptionText, Figures, Lines, Mark, Roll, Text
+from sothebais.stream.layers import CaptionText, Figures, Lines, Mark, Roll, Text, Token
 from sothebais.stream.painters.brush import Brush
 from sothebais.stream.text import Cells, Style
 
@@ -98,7 +98,7 @@ def mark(content: Mark, brush: Brush) -> None:
         tail.draw(brush.canvas, x, middle - placed.height / 2 + placed.baseline - tail.baseline)
 
 
-def sign(name: str, side: float, token: themes.Token, brush: Brush) -> None:
+def sign(name: str, side: float, token: Token, brush: Brush) -> None:
     """One of the small drawn signs, in a square at the origin."""
     canvas, s = brush.canvas, side
     stroke = brush.line(token, max(1.5, s * 0.11))
@@ -190,4 +190,6 @@ type _Cell = tuple[str, float, float]
 def _pairs(before: Cells, after: Cells) -> list[tuple[_Cell | None, _Cell | None]]:
     """Characters that stand in the same place, counted from the left."""
     old, new = list(before.characters), list(after.characters)
-    return [(old[i] if i < len(old) else None, new[i] if i < len(new) else None) for i in range(max(len(old), len(new)))]
+    return [
+        (old[i] if i < len(old) else None, new[i] if i < len(new) else None) for i in range(max(len(old), len(new)))
+    ]

@@ -136,7 +136,9 @@ def _wide(name: str) -> Scene:
         )
     slate = _element("slate", "slate", 260, 90, 1400, 900, pause=name == "pause")
     stands = _text("stands", "Lot {lot} · {title}", 260, 960, 1400, 44, 2, align="center", colour="quiet", when="lot")
-    return _scene(name, WIDE, background=[_wall(0.5, 0.4, 0.8)], overlay=[slate, stands] if name == "pause" else [slate])
+    return _scene(
+        name, WIDE, background=[_wall(0.5, 0.4, 0.8)], overlay=[slate, stands] if name == "pause" else [slate]
+    )
 
 
 def _wide_lot(name: str) -> Scene:
@@ -198,7 +200,7 @@ def _rule() -> dict[str, Any]:
 
 def _captions_and(what: str) -> dict[str, Any]:
     below = (
-        _element("bid_ticker", "ticker", 0, 134, 1008, 168, rows=3)
+        _element("bid_ticker", "ticker", 0, 133, 1008, 165, rows=3)
         if what == "ticker"
         else _text("tomorrow", "{tomorrow}", 0, 200, 1008, 80, 2, colour="quiet", lines=2, when="tomorrow")
     )
@@ -214,7 +216,7 @@ def _way_in(host: dict[str, Any]) -> dict[str, Any]:
         "elements": [
             host,
             _element("qr", "qr", 444, 12, 204, 204),
-            _text("hint", "{bid_hint}", 318, 226, 330, 72, 1, weight=600, align="right", lines=2, when="bid_url"),
+            _text("hint", "{bid_hint}", 318, 226, 330, 70, 1, weight=600, align="right", lines=2, when="bid_url"),
         ],
     }
 
@@ -237,7 +239,7 @@ def _vertical(name: str) -> Scene:
             overlay=[
                 {**status, "names": False},
                 _text("campaign", "{campaign}", 54, 190, 972, 230, 6, serif=True, lines=2),
-                _text("day", "{day}", 56, 414, 972, 52, 4, serif=True, italic=True, colour="quiet"),
+                _text("day", "{day}", 56, 414, 970, 52, 4, serif=True, italic=True, colour="quiet"),
                 _element("schedule", "parade", 0, 520, 1080, 720, kind="parade", when="upcoming"),
                 _text("word", "The first lot opens in", 54, 1290, 972, 44, 3, align="center", colour="quiet", when="next_at"),
                 _element("countdown", "countdown", 54, 1336, 972, 90, style="figures", of="next", align="center"),
@@ -277,8 +279,12 @@ def _vertical(name: str) -> Scene:
             ],
         )
     slate = _element("slate", "slate", 90, 320, 900, 1200, pause=name == "pause")
-    stands = _text("stands", "Lot {lot} · {title}", 90, 1560, 900, 100, 3, align="center", colour="quiet", lines=2, when="lot")
-    return _scene(name, VERTICAL, background=[_wall(0.5, 0.4, 0.8)], overlay=[slate, stands] if name == "pause" else [slate])
+    stands = _text(
+        "stands", "Lot {lot} · {title}", 90, 1560, 900, 100, 3, align="center", colour="quiet", lines=2, when="lot"
+    )
+    return _scene(
+        name, VERTICAL, background=[_wall(0.5, 0.4, 0.8)], overlay=[slate, stands] if name == "pause" else [slate]
+    )
 
 
 def _vertical_lot(name: str, frame: Parts) -> Scene:
@@ -300,7 +306,9 @@ def _vertical_lot(name: str, frame: Parts) -> Scene:
             clock = _element("countdown", "countdown", 786, 912, 240, 188, style="lamps")
         case "sold":
             light = [_line("opacity", 0, 1, 900, easing="cubic", delay_ms=450, repeat=1, yoyo=True, since="end")]
-            glow = _element("overlay", "applause", -160, -190, 1400, 1440, kind="glow", colour="brass", z=1, timelines=light)
+            glow = _element(
+                "overlay", "applause", -160, -190, 1400, 1440, kind="glow", colour="brass", z=1, timelines=light
+            )
             background = [wall, glow]
             art = [_element("artwork", "art", 54, 164, 972, 716, drift=0.0)]
             extra = [_element("sold_stamp", "stamp", 520, 650, 510, 250, z=5)]
