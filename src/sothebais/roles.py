@@ -126,7 +126,9 @@ async def _auction_engine(settings: Settings, port: int | None, parent: int | No
         app = create_app(parts)
         viewer.mount(app, parts)
         try:
-            await _serve(app, listener, parent, background=[hub_of(parts).run, clock.run, Heartbeat(parts, AUCTION_ENGINE).run])
+            await _serve(
+                app, listener, parent, background=[hub_of(parts).run, clock.run, Heartbeat(parts, AUCTION_ENGINE).run]
+            )
         finally:
             await engine.stop()
             await clock.close()
@@ -159,7 +161,12 @@ async def _event_handler(settings: Settings, port: int | None, parent: int | Non
         app = create_operations_app(parts)
         try:
             async with Supervisor(gateway_roles(settings)):
-                work = [relay.run, Heartbeat(parts, EVENT_HANDLER).run, *house.settlement_work(), *house.notify_desk().work()]
+                work = [
+                    relay.run,
+                    Heartbeat(parts, EVENT_HANDLER).run,
+                    *house.settlement_work(),
+                    *house.notify_desk().work(),
+                ]
                 await _serve(app, listener, parent, background=work)
         finally:
             await store.close()

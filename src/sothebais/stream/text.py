@@ -124,7 +124,7 @@ class Cells(Struct, frozen=True):
 @lru_cache(maxsize=256)
 def _digit(family: str, weight: int, size: float) -> float:
     setting = font(Style(size, 0, family, weight))
-    return CELL * max(setting.measureText(digit) for digit in "0123456789")
+    return CELL * float(max(setting.measureText(digit) for digit in "0123456789"))
 
 
 def cells(text: str, style: Style) -> Cells:

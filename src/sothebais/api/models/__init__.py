@@ -6,7 +6,20 @@ Each module names its own in ``REQUESTS`` and ``ANSWERS``.
 
 from pydantic import BaseModel
 
-from sothebais.api.models import admin, auctions, auth, base, campaigns, chat, collections, events, me, notifications, settlement, webhooks
+from sothebais.api.models import (
+    admin,
+    auctions,
+    auth,
+    base,
+    campaigns,
+    chat,
+    collections,
+    events,
+    me,
+    notifications,
+    settlement,
+    webhooks,
+)
 
 _MODULES = (base, auctions, auth, events, me, collections, campaigns, admin, settlement, chat, notifications, webhooks)
 
