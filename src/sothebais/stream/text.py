@@ -22,6 +22,8 @@ _ALIGN: Final = {
 SHRUNK_MIN: Final = 0.3
 #: A cell is a little narrower than the widest digit, whose own margins allow it; else figures look spaced out.
 CELL: Final = 0.93
+#: A space between figures and their unit, in sizes.
+SPACE: Final = 0.28
 
 
 class Style(Struct, frozen=True):
@@ -45,10 +47,12 @@ class Set(Struct):
     height: float
     lines: int
     baseline: float
+    #: How far right it is drawn: a balanced paragraph is narrower than its box.
+    shift: float = 0.0
 
     def draw(self, canvas: skia.Canvas, x: float, y: float) -> None:
         """Draw it with its top left corner there."""
-        self.paragraph.paint(canvas, x, y)
+        self.paragraph.paint(canvas, x + self.shift, y)
 
 
 @cache
@@ -73,6 +77,23 @@ def laid_out(text: str, style: Style, width: float, lines: int = 1, align: str =
         else:
             fails = middle
     return best
+
+
+def balanced(text: str, style: Style, width: float, lines: int, align: str = "left") -> Set:
+    """``laid_out``, with lines of about the same length: no last line of a single word."""
+    found = laid_out(text, style, width, lines, align)
+    if found.lines < 2:
+        return found
+    low, high = width / found.lines / 2, width
+    while high - low > 0.01 * width:
+        middle = (low + high) / 2
+        narrow = _paragraph(found.text, style, middle, align)
+        if narrow.lines <= found.lines:
+            high, found = middle, narrow
+        else:
+            low = middle
+    found.shift = {"left": 0.0, "center": (width - high) / 2, "right": width - high}[align]
+    return found
 
 
 def _paragraph(text: str, style: Style, width: float, align: str) -> Set:
@@ -133,6 +154,8 @@ def cells(text: str, style: Style) -> Cells:
     x, found = 0.0, []
     for char in text:
         wide = digit if char.isdigit() else setting.measureText(char)
+        if char == " ":
+            wide = max(wide, SPACE * style.size)
         found.append((char, x, wide))
         x += wide + style.spacing
     return Cells(found, max(0.0, x - style.spacing) if text else 0.0)

@@ -35,8 +35,8 @@ def slate(content: SlateText, brush: Brush) -> None:
     """The crest, one sentence, what it means, the time. Nothing else."""
     canvas, w, h = brush.canvas, brush.w, brush.h
     size = brush.px(210)
-    sentence = text.laid_out(content.sentence, brush.serif(themes.TITLE), w, lines=4, align="center")
-    meaning = text.laid_out(content.meaning, brush.sans(themes.LEAD, "quiet"), w * 0.9, lines=4, align="center")
+    sentence = text.balanced(content.sentence, brush.serif(themes.TITLE), w, 4, "center")
+    meaning = text.balanced(content.meaning, brush.sans(themes.LEAD, "quiet"), w * 0.9, 4, "center")
     time = brush.sans(themes.HEADING, "brass", 600)
     gap = brush.px(44)
     total = size + gap + sentence.height + (brush.px(20) + meaning.height if content.meaning else 0) + gap + time.size

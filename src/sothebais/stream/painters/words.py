@@ -14,7 +14,7 @@ def words(content: Text, brush: Brush) -> None:
         style = brush.serif(content.step, content.colour, content.weight, content.italic)
     else:
         style = brush.sans(content.step, content.colour, content.weight)
-    placed = text.laid_out(content.text, style, brush.w, content.lines, content.align)
+    placed = text.balanced(content.text, style, brush.w, content.lines, content.align)
     placed.draw(brush.canvas, 0, max(0.0, (brush.h - placed.height) * content.settle / 2))
 
 
@@ -153,7 +153,7 @@ def _title(title: str, brush: Brush, room: float) -> text.Set:
     for step in (themes.TITLE, themes.HEADING):
         style = brush.serif(step)
         lines_max = max(1, min(2, int(room / (style.size * style.leading))))
-        placed = text.laid_out(title, style, brush.w, lines=lines_max)
+        placed = text.balanced(title, style, brush.w, lines_max)
         if placed.text == title:
             break
     return placed

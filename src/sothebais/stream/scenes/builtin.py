@@ -151,7 +151,11 @@ def _wide_lot(name: str) -> Scene:
     ]
     art: Parts = [_element("artwork", "art", 0, 0, None, None)]
     background: Parts = [_wall(0.3, 0.34), dict(_DIM)]
-    overlay: Parts = [_element("viewers", "status", 96, 54, 1000, 40), _rule()]
+    overlay: Parts = [
+        _element("viewers", "status", 96, 54, 1000, 40),
+        _rule(),
+        _element("post", "post", 76, 696, 1040, 350, when="post", z=9),
+    ]
     clock = _element("countdown", "countdown", 1652, 50, 172, 172, style="ring")
     if name == "closing":
         clock = _element("countdown", "countdown", 1504, 50, 320, 176, style="lamps")
@@ -238,7 +242,7 @@ def _vertical(name: str) -> Scene:
             background=[_wall(0.5, 0.52)],
             overlay=[
                 {**status, "names": False},
-                _text("campaign", "{campaign}", 54, 190, 972, 230, 6, serif=True, lines=2),
+                _text("campaign", "{campaign}", 54, 170, 972, 236, 6, serif=True, lines=2, settle="bottom"),
                 _text("day", "{day}", 56, 414, 970, 52, 4, serif=True, italic=True, colour="quiet"),
                 _element("schedule", "parade", 0, 520, 1080, 720, kind="parade", when="upcoming"),
                 _text("word", "The first lot opens in", 54, 1290, 972, 44, 3, align="center", colour="quiet", when="next_at"),
@@ -298,7 +302,7 @@ def _vertical_lot(name: str, frame: Parts) -> Scene:
         _element("reserve", "reserve", 700, 1250, 326, 38, align="right"),
     ]
     last = _element("leader", "leader", 54, 1378, 560, 46)
-    extra: Parts = []
+    extra: Parts = [_element("post", "post", 34, 1430, 1012, 400, when="post", z=9)]
     background: Parts = [wall, dim]
     match name:
         case "closing":
@@ -311,13 +315,13 @@ def _vertical_lot(name: str, frame: Parts) -> Scene:
             )
             background = [wall, glow]
             art = [_element("artwork", "art", 54, 164, 972, 716, drift=0.0)]
-            extra = [_element("sold_stamp", "stamp", 520, 650, 510, 250, z=5)]
+            extra += [_element("sold_stamp", "stamp", 520, 650, 510, 250, z=5)]
         case "passed":
             fade = [_line("opacity", 1, 0.12, 1600, easing="cubic_in_out", since="end")]
             art = [_element("artwork", "art", 54, 164, 972, 716, drift=0.0, timelines=fade)]
             background = [wall]
             card.pop()
-            extra = [
+            extra += [
                 _text("passed", "Lot {lot} passed.", 54, 164, 972, 716, 5, serif=True, italic=True, align="center",
                       settle="middle", z=5, timelines=[_line("opacity", 0, 1, 900, delay_ms=900, since="end")]),
             ]  # fmt: skip
