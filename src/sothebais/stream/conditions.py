@@ -33,6 +33,7 @@ _OF_THE_SHOW: Final[Mapping[str, Callable[[ShowState, Millis], bool]]] = Mapping
         "never": lambda state, t: False,
         "caption": lambda state, t: state.caption is not None and state.caption.at <= t < state.caption.until,
         "post": lambda state, t: state.post is not None,
+        "no_post": lambda state, t: state.post is None,
         "upcoming": lambda state, t: bool(state.upcoming),
         "results": lambda state, t: bool(state.results),
         "next_at": lambda state, t: state.next_at is not None,

@@ -131,6 +131,9 @@ def font(style: Style) -> skia.Font:
 def _font(family: str, weight: int, italic: bool, size: float) -> skia.Font:
     found = skia.Font(fonts.typeface(family, weight, italic), size)
     found.setSubpixel(True)
+    # widths that grow in step with the size, so that shrunk figures fit
+    found.setLinearMetrics(True)
+    found.setHinting(skia.FontHinting.kNone)
     found.setEdging(skia.Font.Edging.kAntiAlias)
     return found
 

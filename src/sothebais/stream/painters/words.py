@@ -63,7 +63,7 @@ def lines(content: Lines, brush: Brush) -> None:
     word.draw(canvas, 0, top)
     baseline = top + word.height + brush.px(14) + cap
     text.draw_cells(canvas, text.cells(str(content.number), number), number, -brush.px(3), baseline)
-    y = baseline + brush.px(40)
+    y = baseline + brush.px(32)
     artist = brush.sans(themes.LEAD - 1, "text", 500)
     quiet = brush.sans(themes.BODY - 1, "quiet")
     below = artist.size * 1.25 + brush.px(6) + (quiet.size * 1.25 if content.traits else 0)

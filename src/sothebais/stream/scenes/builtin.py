@@ -204,13 +204,13 @@ def _rule() -> dict[str, Any]:
 
 def _captions_and(what: str) -> dict[str, Any]:
     below = (
-        _element("bid_ticker", "ticker", 0, 133, 1008, 165, rows=3)
+        _element("bid_ticker", "ticker", 0, 133, 1008, 165, rows=3, when="no_post")
         if what == "ticker"
         else _text("tomorrow", "{tomorrow}", 0, 200, 1008, 80, 2, colour="quiet", lines=2, when="tomorrow")
     )
     return {
         "padding": {"left": 96.0, "top": 12.0, "right": 48.0, "bottom": 54.0},
-        "elements": [_element("captions", "captions", 0, 4, 1008, 124), below],
+        "elements": [_element("captions", "captions", 0, 4, 1008, 124, when="no_post"), below],
     }
 
 
@@ -227,11 +227,11 @@ def _way_in(host: dict[str, Any]) -> dict[str, Any]:
 
 def _vertical(name: str) -> Scene:
     status = _element("viewers", "status", 54, 96, 972, 40)
-    host = _element("host", "host", 24, 1590, 330, 330)
-    captions = _element("captions", "captions", 54, 1456, 972, 124)
+    host = _element("host", "host", 24, 1590, 330, 330, when="no_post")
+    captions = _element("captions", "captions", 54, 1456, 972, 124, when="no_post")
     way_in: Parts = [
-        _element("qr", "qr", 826, 1592, 200, 200),
-        _text("hint", "{bid_hint}", 372, 1612, 420, 160, 3, weight=600, lines=3, settle="middle", when="bid_url"),
+        _element("qr", "qr", 826, 1592, 200, 200, when="no_post"),
+        _text("hint", "{bid_hint}", 372, 1612, 420, 160, 3, weight=600, lines=3, settle="middle", when="no_post"),
     ]
     if name in ("auction", "closing", "sold", "passed"):
         return _vertical_lot(name, [status, captions, host, *way_in])
@@ -297,11 +297,11 @@ def _vertical_lot(name: str, frame: Parts) -> Scene:
     art: Parts = [_element("artwork", "art", 54, 164, 972, 716)]
     clock = _element("countdown", "countdown", 838, 912, 188, 188, style="ring")
     card: Parts = [
-        _element("lot_card", "card", 54, 910, 760, 340),
+        _element("lot_card", "card", 54, 910, 760, 344),
         _element("price", "price", 54, 1250, 972, 130),
         _element("reserve", "reserve", 700, 1250, 326, 38, align="right"),
     ]
-    last = _element("leader", "leader", 54, 1378, 560, 46)
+    last = _element("leader", "leader", 54, 1378, 530, 46)
     extra: Parts = [_element("post", "post", 34, 1430, 1012, 400, when="post", z=9)]
     background: Parts = [wall, dim]
     match name:

@@ -38,6 +38,7 @@ type Condition = Literal[
     "no_fair_warning",
     "caption",
     "post",
+    "no_post",
     "leader",
     "reserve",
     "sold",
