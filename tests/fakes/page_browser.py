@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.fakes.node import NODE, node_program
 
 ARGUMENTS = (
     "--no-sandbox",
@@ -19,7 +20,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-AXE = Path(__file__).parents[1] / "node" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = NODE / "node_modules" / "axe-core" / "axe.min.js"
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 #: What a browser says of headers that newer and older ones know, and of a bid that was refused.
 NOT_OURS = ("Permissions-Policy", "status of 409")
@@ -100,7 +101,7 @@ def picture(page: Page, name: str, *, whole: bool = False) -> None:
 
 def violations(page: Page) -> list[str]:
     """What axe finds that is serious or critical: rule, and where."""
-    needed(AXE.exists(), "axe-core (npm install in tests/node)")
+    node_program()  # has the packages installed
     # the page's own policy forbids inline scripts; the tool runs beside it
     page.evaluate(AXE.read_text())
     found = page.evaluate(

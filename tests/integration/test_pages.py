@@ -2,7 +2,6 @@
 
 import json
 import random
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -15,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from tests.fakes.house import a_bid, a_collection, a_lot, an_open_lot, bid, signed_in, some_terms, step
 from tests.fakes.house import a_user as a_person
+from tests.fakes.node import node_program
 
 from sothebais import media, money
 from sothebais.api.app import create_app
@@ -201,9 +201,7 @@ def test_a_step_chart_stays_in_its_box(prices: list[str]) -> None:
 
 def in_node(program: str, given: Any) -> Any:
     """What a module's function gives in Node for this input."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node.js is not here")
+    node = node_program(packages=False)
     script = (
         f'import * as verify from "{SCRIPTS.as_uri()}/verify.js"; import * as money from "{SCRIPTS.as_uri()}/money.js";'
         'import fs from "node:fs"; const given = JSON.parse(fs.readFileSync(0, "utf8"));'

@@ -1,10 +1,8 @@
 """What `sothebais schema export` writes, judged by those who read it: PostgreSQL, Prisma, TypeScript, JSON Schema, AsyncAPI."""
 
 import asyncio
-import fcntl
 import importlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,6 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import create_async_engine
+from tests.fakes.node import NODE, missing, node_program
 
 from sothebais.db.base import Base
 from sothebais.embedded import EmbeddedServers
@@ -29,8 +28,6 @@ from sothebais.schema import Format, docs, export, model, typescript
 from sothebais.state.models import STATES
 
 ROOT = Path(__file__).parents[2]
-NODE = ROOT / "tests" / "node"
-INSTALL_TIMEOUT_S = 150
 ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 OTHER_ID = "01890a5d-ac96-774b-bcce-b302099a8058"
 
@@ -255,39 +252,10 @@ async def test_the_database_refuses_what_must_never_be(
         await connection.close()
 
 
-def missing(reason: str) -> None:
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(f"{reason}, and CI must have it")
-    pytest.skip(f"{reason}; install Node.js and npm to run this test")
-
-
-def installed() -> bool:
-    """Whether the folder holds exactly the versions asked for."""
-    wanted = json.loads((NODE / "package.json").read_text())["devDependencies"]
-    for name, version in wanted.items():
-        manifest = NODE / "node_modules" / name / "package.json"
-        if not manifest.is_file() or json.loads(manifest.read_text())["version"] != version:
-            return False
-    return True
-
-
 @pytest.fixture(scope="module")
 def node() -> str:
     """The node program, with the packages of ``tests/node`` beside the scripts."""
-    program, npm = shutil.which("node"), shutil.which("npm")
-    if program is None:
-        missing("there is no node here")
-    if npm is None and not installed():
-        missing("there is no npm here")
-    with (NODE / "package.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes share the folder
-        if not installed():
-            command = [str(npm), "install", "--no-package-lock", "--no-audit", "--no-fund"]
-            try:
-                subprocess.run(command, cwd=NODE, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                missing(f"npm could not install the packages of tests/node ({str(error.stderr or error)[-300:]})")
-    return str(program)
+    return node_program()
 
 
 def check(node: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

@@ -142,7 +142,7 @@ class _Demo:
                 await self._watch(show)
                 self._conclude(show)
                 if stays_open:
-                    self.console.print(f"\nThe house stays open at {self.url}/api/docs. Ctrl-C closes it.")
+                    self.console.print(f"\nThe house stays open at {self.url}. Ctrl-C closes it.")
                     await _interrupted()
         return show.results
 
