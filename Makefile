@@ -22,7 +22,7 @@ demo: setup
 
 test: setup
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow and not quiet" --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not quiet" --cov --cov-report= $(ARGS)
 	@if [ -z "$(ARGS)" ]; then $(BIN)/python -m pytest -m quiet; fi
 	@if [ -z "$(ARGS)" ]; then $(BIN)/coverage report --include '$(COVERED)' --fail-under 90; fi
 

@@ -24,6 +24,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import skia
 from av.filter import Graph
 from PIL import Image
 
@@ -195,8 +196,10 @@ class Painted:
 
     def rgba(self, layer: Layer) -> Any:
         """Straight RGBA, the opacity in it."""
-        pixels = self._surfaces.get(layer.key, layer.rect.w, layer.rect.h).toarray()
-        bgra = np.array(pixels)
+        ink = self._surfaces.get(layer.key, layer.rect.w, layer.rect.h)
+        bgra = np.zeros((layer.rect.h, layer.rect.w, 4), np.uint8)
+        if ink.image is not None:
+            bgra[ink.y : ink.y + ink.h, ink.x : ink.x + ink.w] = ink.image.toarray(colorType=skia.kBGRA_8888_ColorType)
         if layer.opacity < 255:
             bgra[..., 3] = bgra[..., 3].astype(np.uint16) * layer.opacity // 255
         return cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA)

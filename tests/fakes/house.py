@@ -328,6 +328,7 @@ async def signed_in(client: httpx.AsyncClient, handle: str) -> tuple[UUID, dict[
     answer.raise_for_status()
     client.cookies.clear()
     body = answer.json()
+    client.cookies.clear()  # each person has a browser of their own; a second sign-in in one ends the first
     return UUID(body["user"]["id"]), {"authorization": f"Bearer {body['token']}"}
 
 

@@ -599,7 +599,7 @@ async def test_the_openapi_document_has_every_endpoint_and_the_bid_written_by_ha
     post = paths[f"{API}/auctions/{{auction_id}}/bids"]["post"]
     assert {"201", "401", "404", "409", "422", "429", "503"} <= set(post["responses"])
     assert {one["name"] for one in post["parameters"]} == {"auction_id", "Idempotency-Key"}
-    assert post["security"] == [{"bearer": []}]
+    assert post["security"] == [{"bearer": []}, {"cookie": []}, {"apiKey": []}]
     assert "application/json" in post["responses"]["201"]["content"], "the answer's schema is missing"
     assert (await client.get("/api/docs")).status_code == 200
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from sothebais.errors import InvalidInput
 from sothebais.rehearsal import showcase
 from sothebais.state.models import ElementType
+from sothebais.stream.direction import Choice, choose, put_on
 from sothebais.stream.elements import SHOWS
 from sothebais.stream.layers import NEVER, Figures, Lamps, Layer, Mark, Rect, Ring, Roll, TickerRow
 from sothebais.stream.scenes import Scene, SceneRefused, dump, parse, schema
@@ -322,6 +323,61 @@ def test_same_state_and_instant_give_the_same_layers() -> None:
     for one in EVERY:
         stage = Stage(one, one.canvas.width, one.canvas.height)
         assert stage.shown(*showcase.state(one.name)) == stage.shown(*showcase.state(one.name))
+
+
+def test_the_piece_stays_in_its_place_when_the_scene_changes() -> None:
+    state, _ = showcase.state("auction")
+    lot = state.lot
+    assert lot is not None
+    t = lot.ends_at - 15_000
+    programme = Programme(scenes_for(1920, 1080), 1920, 1080)
+    sold = replace(lot, status=LotStatus.SOLD, closed_at=t)
+
+    def art(name: str, shown: ShowState, at: int) -> Rect:
+        return next(layer.rect for layer in programme.stages[name].shown(shown, at).layers if layer.id == "art")
+
+    before = art("auction", state, t)
+    assert art("closing", put_on(state, "closing", t), t) == before
+    for later in (0, 9_000):
+        assert art("sold", put_on(replace(state, lot=sold), "sold", t), t + later) == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "status", "after_closing", "scene"),
+    [
+        ("PRE_AUCTION", None, 0, "pre-auction"),
+        ("AUCTION", None, 0, "intermission"),
+        ("AUCTION", LotStatus.SCHEDULED, 0, "intermission"),
+        ("AUCTION", LotStatus.PAUSED, 0, "pause"),
+        ("AUCTION", LotStatus.CLOSING, 0, "closing"),
+        ("AUCTION", LotStatus.SOLD, 11_999, "sold"),
+        ("AUCTION", LotStatus.PASSED, 11_999, "passed"),
+        ("AUCTION", LotStatus.SOLD, 12_000, "intermission"),
+        ("POST_AUCTION", LotStatus.SOLD, 12_000, "post-auction"),
+        ("AUCTION", LotStatus.CANCELLED, 0, "intermission"),
+        ("CANCELLED", None, 0, "slate"),
+    ],
+)
+def test_each_stage_and_each_end_of_a_lot_has_its_scene(
+    stage: Any, status: LotStatus | None, after_closing: int, scene: str
+) -> None:
+    closed = showcase.OPENS + showcase.RUNS_MS
+    lot = None if status is None else replace(showcase.lot(), status=status, closed_at=closed)
+    assert choose(stage, lot, closed + after_closing).scene == scene
+
+
+def test_a_running_lot_goes_to_its_fair_warning_in_time() -> None:
+    lot = showcase.lot()
+    warned = lot.ends_at - lot.fair_warning_ms
+    assert choose("AUCTION", lot, warned - 1) == Choice("auction", warned)
+    assert choose("AUCTION", lot, warned) == Choice("closing")
+
+
+def test_putting_on_the_scene_that_is_on_changes_nothing() -> None:
+    state, t = showcase.state("auction")
+    assert put_on(state, "auction", t) is state
+    on_air = put_on(state, "slate", t, "cut", 0).on_air
+    assert on_air == OnAir("slate", t, "auction", "cut", 0)
 
 
 def test_every_element_has_a_function_that_shows_it() -> None:

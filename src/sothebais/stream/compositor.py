@@ -20,6 +20,7 @@ from sothebais.stream.surfaces import SURFACES_BYTES_MAX, Surfaces, blank, opaqu
 from sothebais.stream.yuv import I420Frame, Pixels
 
 _OVER: Final = skia.Paint()
+_AS_IT_IS: Final = skia.SamplingOptions()
 _SMOOTH: Final = skia.SamplingOptions(skia.FilterMode.kLinear)
 
 
@@ -28,9 +29,13 @@ class _Placed:
 
     __slots__ = ("bottom", "layer", "left", "opaque", "right", "seen", "top")
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, surfaces: Surfaces) -> None:
         self.layer = layer
-        self.seen = seen = layer.seen
+        seen = layer.seen
+        if seen.area and not isinstance(layer.key.content, Group):
+            ink = surfaces.get(layer.key, layer.rect.w, layer.rect.h)
+            seen = Rect(layer.rect.x + ink.x, layer.rect.y + ink.y, ink.w, ink.h).cut(seen)
+        self.seen = seen
         self.left, self.top, self.right, self.bottom = seen.x, seen.y, seen.right, seen.bottom
         if not seen.area:
             self.right = self.left
@@ -67,7 +72,7 @@ class Compositor:
             if old is not None and (old.layer is layer or old.layer == layer):
                 now[layer.id] = old
                 continue
-            now[layer.id] = new = _Placed(layer)
+            now[layer.id] = new = _Placed(layer, self.surfaces)
             dirty.append(new.seen)
             if old is not None:
                 dirty.append(old.seen)
@@ -123,16 +128,20 @@ class Compositor:
 
     def _blit(self, canvas: skia.Canvas, layer: Layer) -> None:
         rect = layer.rect
-        image = (
-            self._group(layer) if isinstance(layer.key.content, Group) else self.surfaces.get(layer.key, rect.w, rect.h)
-        )
+        if isinstance(layer.key.content, Group):
+            image, x, y = self._group(layer), rect.x, rect.y
+        else:
+            ink = self.surfaces.get(layer.key, rect.w, rect.h)
+            image, x, y = ink.image, rect.x + ink.x, rect.y + ink.y
+        if image is None:
+            return
         paint = _OVER if layer.opacity == 255 else skia.Paint(Alpha=layer.opacity)
         if layer.clip is None:
-            canvas.drawImage(image, rect.x, rect.y, skia.SamplingOptions(), paint)
+            canvas.drawImage(image, x, y, _AS_IT_IS, paint)
             return
         canvas.save()
         canvas.clipRect(_rect(layer.clip), skia.ClipOp.kIntersect, False)
-        canvas.drawImage(image, rect.x, rect.y, skia.SamplingOptions(), paint)
+        canvas.drawImage(image, x, y, _AS_IT_IS, paint)
         canvas.restore()
 
     def _group(self, layer: Layer) -> skia.Image:

@@ -179,10 +179,13 @@ def overlay(element: model.OverlayElement, frame: Frame) -> None:
 def artwork(element: model.ArtworkElement, frame: Frame) -> None:
     """The piece, hung in the middle of its box in its own ratio."""
     piece: Artwork | None = None
+    # counted from the lot's opening and held at its end, so that the piece stays in place when the scene changes
+    since, t = frame.since, frame.t
     if element.of == "next":
         piece = frame.state.upcoming[0].artwork if frame.state.upcoming else None
-    elif frame.state.lot is not None:
-        piece = frame.state.lot.artwork
+    elif (lot := frame.state.lot) is not None:
+        piece, since = lot.artwork, lot.opened_at
+        t = t if lot.closed_at is None else min(t, lot.closed_at)
     if piece is None:
         return
     reach = frame.px(element.drift) // 2
@@ -194,15 +197,15 @@ def artwork(element: model.ArtworkElement, frame: Frame) -> None:
     w, h = w + 2 * edge, h + 2 * edge
     index = 0
     if piece.frames > 1 and piece.frame_ms > 0:
-        index = (frame.t - frame.since) // piece.frame_ms % piece.frames
-        frame.again(next_whole(frame.since, frame.t, piece.frame_ms))
+        index = (t - since) // piece.frame_ms % piece.frames
+        frame.again(next_whole(since, t, piece.frame_ms))
     moved = 0
     if reach:
         # to and fro in whole pixels, so that no frame between two steps differs from the one before
         step_ms = DRIFT_MS // (4 * reach)
-        place = (frame.t - frame.since) // step_ms % (4 * reach)
+        place = (t - since) // step_ms % (4 * reach)
         moved = place if place <= reach else 2 * reach - place if place <= 3 * reach else place - 4 * reach
-        frame.again(next_whole(frame.since, frame.t, step_ms))
+        frame.again(next_whole(since, t, step_ms))
     frame.add(
         Picture(piece.ref, index, framed=element.framed),
         x=(frame.w - w) // 2 + moved,
@@ -237,6 +240,7 @@ def price(element: model.PriceElement, frame: Frame) -> None:
     done = progress(lot.price_at, frame.t, media.PRICE_ROLL_MS) if lot.price and lot.previous_price else 1.0
     if frame.t < lot.price_at:
         done = 1.0
+        frame.again(lot.price_at)
     if done < 1 and lot.previous_price:
         before = wording.amount(lot.previous_price, lot.currency)
         share = round(ROLL_STEPS * ease("house", done))
@@ -314,6 +318,7 @@ def bid_ticker(element: model.TickerElement, frame: Frame) -> None:
         return
     row = frame.h // element.rows
     done = progress(lot.bids[0].at, frame.t, media.PRICE_ROLL_MS) if frame.t >= lot.bids[0].at else 1.0
+    frame.again(lot.bids[0].at)
     eased = ease("house", done)
     pushed = round(row * (1 - eased))
     if done < 1:

@@ -3,7 +3,10 @@
 from collections import OrderedDict
 from typing import Final
 
+import cv2
+import numpy as np
 import skia
+from msgspec import Struct
 
 from sothebais.stream import themes
 from sothebais.stream.layers import Fill, Key, Wall
@@ -22,7 +25,24 @@ def opaque(key: Key) -> bool:
 
 def blank(w: int, h: int) -> skia.Surface:
     """An empty premultiplied BGRA surface."""
-    return skia.Surface.MakeRaster(skia.ImageInfo.Make(w, h, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType))
+    return skia.Surface.MakeRaster(_info(w, h))
+
+
+def _info(w: int, h: int) -> skia.ImageInfo:
+    return skia.ImageInfo.Make(w, h, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+
+
+class Surface(Struct, frozen=True):
+    """Painted pixels without the empty margin around them; ``x`` and ``y`` say how much of it was cut away."""
+
+    image: skia.Image | None
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+NOTHING: Final = Surface(None, 0, 0, 0, 0)
 
 
 class Surfaces:
@@ -33,9 +53,9 @@ class Surfaces:
         self.bytes_max = bytes_max
         self.bytes_held = 0
         self.painted = 0
-        self._held: OrderedDict[tuple[Key, int, int], skia.Image] = OrderedDict()
+        self._held: OrderedDict[tuple[Key, int, int], Surface] = OrderedDict()
 
-    def get(self, key: Key, w: int, h: int) -> skia.Image:
+    def get(self, key: Key, w: int, h: int) -> Surface:
         """The surface of a key, in the ``w`` × ``h`` pixels that its turned and grown content takes."""
         wanted = (key, w, h)
         found = self._held.get(wanted)
@@ -43,13 +63,13 @@ class Surfaces:
             self._held.move_to_end(wanted)
             return found
         found = self._paint(key, w, h)
-        size = 4 * w * h
+        size = _size(found)
         if size <= self.bytes_max:
             self._held[wanted] = found
             self.bytes_held += size
             while self.bytes_held > self.bytes_max:
-                (_, gone_w, gone_h), _ = self._held.popitem(last=False)
-                self.bytes_held -= 4 * gone_w * gone_h
+                _, gone = self._held.popitem(last=False)
+                self.bytes_held -= _size(gone)
         return found
 
     def clear(self) -> None:
@@ -60,13 +80,24 @@ class Surfaces:
     def __len__(self) -> int:
         return len(self._held)
 
-    def _paint(self, key: Key, w: int, h: int) -> skia.Image:
+    def _paint(self, key: Key, w: int, h: int) -> Surface:
         self.painted += 1
-        surface = blank(w, h)
+        pixels = np.zeros((h, w, 4), np.uint8)
+        surface = skia.Surface.MakeRasterDirect(_info(w, h), pixels, 4 * w)
         canvas = surface.getCanvas()
         place(canvas, key, w, h)
         paint(key.content, Brush(canvas, key.w, key.h, key.unit, themes.THEMES[key.theme], self.pictures))
-        return surface.makeImageSnapshot()
+        if opaque(key):
+            return Surface(surface.makeImageSnapshot(), 0, 0, w, h)
+        x, y, wide, high = cv2.boundingRect(np.ascontiguousarray(pixels[..., 3]))
+        if not wide or not high:
+            return NOTHING
+        return Surface(surface.makeImageSnapshot(skia.IRect.MakeXYWH(x, y, wide, high)), x, y, wide, high)
+
+
+def _size(surface: Surface) -> int:
+    # what shows nothing is kept too, and counts for something
+    return 4 * max(1, surface.w * surface.h)
 
 
 def place(canvas: skia.Canvas, key: Key, w: int, h: int) -> None:

@@ -175,7 +175,12 @@ def draw_cells(canvas: skia.Canvas, placed: Cells, style: Style, x: float, basel
 
 def cap_height(style: Style) -> float:
     """How high a figure stands above its baseline."""
-    return float(font(style).getMetrics().fCapHeight or style.size * 0.7)
+    return _cap_height(style.family, style.weight, style.italic, style.size)
+
+
+@lru_cache(maxsize=256)
+def _cap_height(family: str, weight: int, italic: bool, size: float) -> float:
+    return float(_font(family, weight, italic, size).getMetrics().fCapHeight or size * 0.7)
 
 
 def shrunk(text: str, style: Style, width: float) -> Style:

@@ -353,6 +353,8 @@ async def rig(data_dir: Path, *, engines: int = 1) -> AsyncIterator[Rig]:
         "REDIS_URL": "",
         "SOTHEBAIS_DATA_DIR": str(data_dir),
         "SOTHEBAIS_SANDBOX": "true",
+        # a machine that runs other tests too may take longer over a commit; that is not what is tested here
+        "SOTHEBAIS_COMMIT_TIMEOUT_S": "4",
         "SOTHEBAIS_BIDS_PER_ADDRESS_PER_SECOND": "2000",
         "SOTHEBAIS_BIDS_PER_USER_PER_SECOND": "200",
     }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import Field, TypeAdapter, ValidationError, create_model
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json
 
 from sothebais.errors import InvalidInput
@@ -78,7 +78,7 @@ ENVELOPES: Mapping[str, type[Event]] = MappingProxyType(
 )
 _UNION: Any = Annotated[Union[tuple(ENVELOPES.values())], Field(discriminator="type")]  # noqa: UP007
 #: The discriminated union. Its members are made at run time, so that a type checker sees their common base.
-EVENT: TypeAdapter[Event] = TypeAdapter(_UNION)
+EVENT: TypeAdapter[Event] = TypeAdapter(_UNION, config=ConfigDict(defer_build=True))
 
 
 def parse_event(obj: Mapping[str, Any] | bytes | str) -> Event:

@@ -15,7 +15,9 @@ def words(content: Text, brush: Brush) -> None:
     else:
         style = brush.sans(content.step, content.colour, content.weight)
     placed = text.balanced(content.text, style, brush.w, content.lines, content.align)
-    placed.draw(brush.canvas, 0, max(0.0, (brush.h - placed.height) * content.settle / 2))
+    # letters that hang below the line stay inside the box
+    free = brush.h - placed.height - (0.08 * style.size if content.settle == 2 else 0.0)
+    placed.draw(brush.canvas, 0, max(0.0, free * content.settle / 2))
 
 
 def figures(content: Figures, brush: Brush) -> None:
@@ -143,7 +145,7 @@ def sign(name: str, side: float, token: Token, brush: Brush) -> None:
 def caption(content: CaptionText, brush: Brush) -> None:
     """What is said, two lines at most, with who says it before."""
     name = text.laid_out(content.speaker.upper(), brush.sans(themes.LABEL, "brass", 700, spacing=0.12), brush.w)
-    said = text.laid_out(content.text, brush.serif(themes.LEAD, "text"), brush.w, lines=2)
+    said = text.balanced(content.text, brush.serif(themes.LEAD, "text"), brush.w, 2)
     name.draw(brush.canvas, 0, 0)
     said.draw(brush.canvas, 0, name.height + brush.px(4))
 

@@ -167,7 +167,7 @@ def _wide_lot(name: str) -> Scene:
         overlay.append(clock)
         card.append(_element("next_bid", "next", 0, 602, 624, 36))
     if name == "sold":
-        art = [_element("artwork", "art", 0, 0, None, None, drift=0.0)]
+        art = [_element("artwork", "art", 0, 0, None, None)]
         background.pop()
         # applause of light: it comes up once with the stamp, and goes
         light = [_line("opacity", 0, 1, 900, easing="cubic", delay_ms=450, repeat=1, yoyo=True, since="end")]
@@ -178,7 +178,7 @@ def _wide_lot(name: str) -> Scene:
     if name == "passed":
         fade = [_line("opacity", 1, 0.12, 1600, easing="cubic_in_out", since="end")]
         art = [
-            _element("artwork", "art", 0, 0, None, None, drift=0.0, timelines=fade),
+            _element("artwork", "art", 0, 0, None, None, timelines=fade),
             _text("passed", "Lot {lot} passed.", 0, 0, 1008, 548, 5, serif=True, italic=True, align="center", settle="middle",
                   z=1, timelines=[_line("opacity", 0, 1, 900, delay_ms=900, since="end")]),
         ]  # fmt: skip
@@ -314,11 +314,11 @@ def _vertical_lot(name: str, frame: Parts) -> Scene:
                 "overlay", "applause", -160, -190, 1400, 1440, kind="glow", colour="brass", z=1, timelines=light
             )
             background = [wall, glow]
-            art = [_element("artwork", "art", 54, 164, 972, 716, drift=0.0)]
+            art = [_element("artwork", "art", 54, 164, 972, 716)]
             extra += [_element("sold_stamp", "stamp", 520, 650, 510, 250, z=5)]
         case "passed":
             fade = [_line("opacity", 1, 0.12, 1600, easing="cubic_in_out", since="end")]
-            art = [_element("artwork", "art", 54, 164, 972, 716, drift=0.0, timelines=fade)]
+            art = [_element("artwork", "art", 54, 164, 972, 716, timelines=fade)]
             background = [wall]
             card.pop()
             extra += [

@@ -1,0 +1,23 @@
+"""The order of the tests: the longest first, so that no worker is left alone with them at the end."""
+
+import pytest
+
+#: Folders and files by how long their tests take; what is not named comes after them.
+LONGEST_FIRST = (
+    "tests/integration/faults/",
+    "tests/e2e/",
+    "tests/integration/test_openapi.py",
+    "tests/property/",
+    "tests/integration/embedded/",
+    "tests/integration/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return next(
+        (place for place, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start)), len(LONGEST_FIRST)
+    )
