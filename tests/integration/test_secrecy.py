@@ -75,6 +75,7 @@ async def evening(
     for name in ("ana", "bo"):
         answer = await client.post(f"{API}/auth/sandbox", json={"handle": name})
         tokens[name] = answer.json()["token"]
+        client.cookies.clear()  # each has a browser of their own
         made.secrets[f"session token of {name}"] = tokens[name]
 
     async def said(name: str, lot: UUID, **body: Any) -> httpx.Response:

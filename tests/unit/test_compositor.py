@@ -1,6 +1,7 @@
 """Drawing only what changed gives the same pixels as drawing everything."""
 
 import random
+from decimal import Decimal
 from itertools import pairwise
 
 import msgspec
@@ -15,7 +16,7 @@ from sothebais.stream.damage import RECTS_MAX, aligned, merged
 from sothebais.stream.layers import Dot, Fill, Glow, Key, Layer, Rect, Text
 from sothebais.stream.pictures import HeldPictures
 from sothebais.stream.scenes.builtin import NAMES, scenes_for
-from sothebais.stream.show import Caption, OnAir, ShowState
+from sothebais.stream.show import Caption, Notice, OnAir, Post, ShowState
 from sothebais.stream.stage import Programme
 from sothebais.stream.yuv import FrameRing, I420Frame
 
@@ -238,6 +239,42 @@ def test_two_layers_of_one_id_are_refused() -> None:
     one = Layer("a", Rect(0, 0, 8, 8), 0, Key(Fill("ground"), 8, 8, 1.0, "dark"))
     with pytest.raises(ValueError, match="each layer's id once"):
         Compositor(16, 16, HeldPictures()).compose((one, one))
+
+
+@given(
+    st.text(max_size=300),
+    st.text(min_size=1, max_size=60),
+    st.decimals("0.000000000000000001", "999999999999", allow_nan=False, places=18),
+    st.sampled_from(NAMES),
+    st.sampled_from([(320, 180), (180, 320)]),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_words_and_no_amount_can_break_a_frame(
+    words: str, name: str, amount: Decimal, scene: str, size: tuple[int, int]
+) -> None:
+    state, t = showcase.state(scene)
+    price = format(amount, "f")
+    piece = showcase.lot()
+    bids = tuple(msgspec.structs.replace(bid, handle=name, amount=price) for bid in piece.bids)
+    changed = msgspec.structs.replace(
+        state,
+        lot=msgspec.structs.replace(
+            piece, title=words, artist=name, leader=name, price=price, next_valid=price, bids=bids, traits=(words, name)
+        ),
+        campaign=words,
+        day=name,
+        tomorrow=words,
+        bid_hint=words,
+        bid_url=words,
+        caption=Caption(words, name, t, t + 1_000),
+        post=Post(name, words, words, name, t),
+        notice=Notice(words, words),
+        results=tuple(
+            msgspec.structs.replace(row, title=words, winner=name) for row in showcase.state("post-auction")[0].results
+        ),
+    )
+    pixels = full(Programme(scenes_for(*size), *size).shown(changed, t).layers, *size, HeldPictures())
+    assert pixels[..., 3].min() == 255
 
 
 def test_movement_is_by_whole_pixels(pictures: HeldPictures) -> None:

@@ -8,13 +8,11 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from msgspec import Struct
-
 from sothebais import media
 from sothebais.instants import Millis
 from sothebais.stream import wording
+from sothebais.stream.frame import Frame
 from sothebais.stream.layers import (
-    NEVER,
     CaptionText,
     Card,
     Content,
@@ -41,7 +39,7 @@ from sothebais.stream.layers import (
     Wall,
 )
 from sothebais.stream.scenes import model
-from sothebais.stream.show import Artwork, Lot, LotStatus, ShowState
+from sothebais.stream.show import Artwork, Lot, LotStatus
 from sothebais.stream.themes import BODY, FRAME, LEAD, MAT, SHADOW, SMALL, TITLE
 from sothebais.stream.transitions import ease, next_whole, progress
 
@@ -55,67 +53,9 @@ STAMP_TURN: Final = -60
 STAMP_FROM: Final = 1.7
 DRIFT_MS: Final = 60_000
 LAMPS: Final = 3
+#: A longer address would make modules too small for a camera; it is not shown.
+QR_LENGTH_MAX: Final = 300
 _SETTLE: Final = {"top": 0, "middle": 1, "bottom": 2}
-
-
-class Part(Struct, frozen=True):
-    """Content in a place of its element's box."""
-
-    name: str
-    x: int
-    y: int
-    w: int
-    h: int
-    content: Content
-    opacity: int = 255
-    grow: float = 1.0
-    turn: int = 0
-    cut: bool = False
-
-
-class Frame:
-    """One element's box at one instant, filled by its type's function."""
-
-    __slots__ = ("h", "parts", "since", "state", "t", "unit", "until", "w")
-
-    def __init__(self, state: ShowState, t: Millis, w: int, h: int, unit: float, since: Millis) -> None:
-        self.state, self.t, self.w, self.h, self.unit, self.since = state, t, w, h, unit, since
-        self.parts: list[Part] = []
-        self.until: Millis = NEVER
-
-    def add(
-        self,
-        content: Content,
-        name: str = "",
-        *,
-        x: int = 0,
-        y: int = 0,
-        w: int | None = None,
-        h: int | None = None,
-        opacity: int = 255,
-        grow: float = 1.0,
-        turn: int = 0,
-        cut: bool = False,
-    ) -> None:
-        """Put content into the box; without a size it fills it."""
-        part = Part(
-            name, x, y, self.w if w is None else w, self.h if h is None else h, content, opacity, grow, turn, cut
-        )
-        if part.w > 0 and part.h > 0 and opacity > 0:
-            self.parts.append(part)
-
-    def again(self, at: Millis) -> None:
-        """Something changes at that instant."""
-        if self.t < at < self.until:
-            self.until = at
-
-    def moves(self) -> None:
-        """It looks different in the next frame."""
-        self.until = self.t + 1
-
-    def px(self, units: float) -> int:
-        """Whole pixels of a length of the 1080-line design."""
-        return round(units * self.unit)
 
 
 def image(element: model.ImageElement, frame: Frame) -> None:
@@ -358,7 +298,7 @@ def reserve(element: model.ReserveElement, frame: Frame) -> None:
 
 def qr(_element: model.QrElement, frame: Frame) -> None:
     """Where to bid."""
-    if frame.state.bid_url:
+    if 0 < len(frame.state.bid_url) <= QR_LENGTH_MAX:
         side = min(frame.w, frame.h)
         frame.add(Qr(frame.state.bid_url), x=frame.w - side, y=0, w=side, h=side)
 

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from sothebais.instants import Millis
 from sothebais.stream.conditions import begins, holds, may_change
-from sothebais.stream.elements import SHOWS, Frame, Part
+from sothebais.stream.elements import SHOWS
+from sothebais.stream.frame import Frame, Part
 from sothebais.stream.layers import NEVER, Key, Layer, Rect
 from sothebais.stream.scenes import Scene, SceneRefused
 from sothebais.stream.scenes.model import AnyElement, Beginning, Padding, Timeline

@@ -11,6 +11,7 @@ from skia import textlayout
 from sothebais.stream import fonts
 
 ELLIPSIS: Final = "…"
+_TRAILING: Final = " ,.;:–-"
 #: A paragraph that has no room ends earlier; text is never looked at beyond this.
 TEXT_LENGTH_MAX: Final = 2_000
 _ALIGN: Final = {
@@ -71,11 +72,15 @@ def laid_out(text: str, style: Style, width: float, lines: int = 1, align: str =
     best = _paragraph(ELLIPSIS, style, width, align)
     while fails - fits > 1:
         middle = (fits + fails) // 2
-        tried = _paragraph(text[:middle].rstrip(" ,.;:–-") + ELLIPSIS, style, width, align)
+        tried = _paragraph(text[:middle].rstrip(_TRAILING) + ELLIPSIS, style, width, align)
         if tried.lines <= lines:
             fits, best = middle, tried
         else:
             fails = middle
+    # rather a word less than half a word
+    space = text.rfind(" ", 0, fits)
+    if space > 0.7 * fits and text[fits : fits + 1] != " ":
+        best = _paragraph(text[:space].rstrip(_TRAILING) + ELLIPSIS, style, width, align)
     return best
 
 

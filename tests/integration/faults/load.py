@@ -31,6 +31,9 @@ SECOND_ENGINE = "auction-engine-2"
 #: A bid is sent again, with the same key, until it has an answer; longer than any fault of these tests lasts.
 ANSWER_PATIENCE_S = 45.0
 REQUEST_TIMEOUT_S = 4.0
+COMMIT_TIMEOUT_S = 3
+#: Longer than a commit may take, as in every house.
+GRACE_MS = 5_000
 BIDDERS = 6
 COMPLAINTS_SHOWN = 20
 #: Between two bids of one bidder.
@@ -168,9 +171,9 @@ class Rig:
         """Open the lots and sign everybody in; ``short`` are lengths in milliseconds of lots that end meanwhile."""
         await self.ready()
         lots = [
-            await a_lot(self.house, number=1, confirm_multiple="1000"),
-            await a_lot(self.house, number=2, reserve=UNMET_RESERVE),
-            await a_lot(self.house, number=3),
+            await a_lot(self.house, number=1, confirm_multiple="1000", closing_grace=GRACE_MS),
+            await a_lot(self.house, number=2, reserve=UNMET_RESERVE, closing_grace=GRACE_MS),
+            await a_lot(self.house, number=3, closing_grace=GRACE_MS),
         ]
         lots += [
             await a_lot(
@@ -180,6 +183,7 @@ class Rig:
                 hard_close_after=5_000,
                 extension=1_000,
                 extension_window=900,
+                closing_grace=GRACE_MS,
             )
             for index, length in enumerate(short)
         ]
@@ -354,7 +358,7 @@ async def rig(data_dir: Path, *, engines: int = 1) -> AsyncIterator[Rig]:
         "SOTHEBAIS_DATA_DIR": str(data_dir),
         "SOTHEBAIS_SANDBOX": "true",
         # a machine that runs other tests too may take longer over a commit; that is not what is tested here
-        "SOTHEBAIS_COMMIT_TIMEOUT_S": "4",
+        "SOTHEBAIS_COMMIT_TIMEOUT_S": str(COMMIT_TIMEOUT_S),
         "SOTHEBAIS_BIDS_PER_ADDRESS_PER_SECOND": "2000",
         "SOTHEBAIS_BIDS_PER_USER_PER_SECOND": "200",
     }

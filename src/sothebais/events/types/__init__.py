@@ -5,10 +5,11 @@ is a literal and ``data`` the model of that type. `parse_event` is the one way f
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_json
 
 from sothebais.errors import InvalidInput
@@ -25,11 +26,11 @@ __all__ = [
     "CATALOGUE",
     "CHANNELS",
     "ENVELOPES",
-    "EVENT",
     "PUBLISHED_ONLY",
     "Data",
     "Envelope",
     "Event",
+    "event_adapter",
     "parse_event",
     "validate_data",
 ]
@@ -77,8 +78,12 @@ ENVELOPES: Mapping[str, type[Event]] = MappingProxyType(
     {type_: _envelope(type_, model) for type_, model in CATALOGUE.items()}
 )
 _UNION: Any = Annotated[Union[tuple(ENVELOPES.values())], Field(discriminator="type")]  # noqa: UP007
-#: The discriminated union. Its members are made at run time, so that a type checker sees their common base.
-EVENT: TypeAdapter[Event] = TypeAdapter(_UNION, config=ConfigDict(defer_build=True))
+
+
+@cache
+def event_adapter() -> TypeAdapter[Event]:
+    """The discriminated union. Its members are made at run time, so that a type checker sees their common base."""
+    return TypeAdapter(_UNION)
 
 
 def parse_event(obj: Mapping[str, Any] | bytes | str) -> Event:
@@ -88,7 +93,7 @@ def parse_event(obj: Mapping[str, Any] | bytes | str) -> Event:
     """
     text = obj if isinstance(obj, bytes | str) else _json(obj)
     try:
-        return EVENT.validate_json(text)
+        return event_adapter().validate_json(text)
     except ValidationError as error:
         raise _invalid(error, "event") from None
 

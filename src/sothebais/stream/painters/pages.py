@@ -76,6 +76,9 @@ def post(content: PostCard, brush: Brush) -> None:
     canvas.drawRect(skia.Rect.MakeXYWH(left, top, side, side), brush.fill("line"))
     if content.picture is not None:
         brush.picture(content.picture, 0, skia.Rect.MakeXYWH(left, top, side, side), cover=True)
+    else:
+        initial = text.laid_out(content.name[:1].upper(), brush.serif(themes.HEADING, "brass"), side, align="center")
+        initial.draw(canvas, left, top + (side - initial.height) / 2)
     canvas.restore()
     x = left + side + brush.px(18)
     name = text.laid_out(content.name, brush.sans(themes.LEAD, "text", 700), right_of(plate, pad, x))
