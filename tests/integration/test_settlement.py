@@ -48,6 +48,7 @@ from sothebais.events.actions import Actor
 from sothebais.events.types import parse_event
 from sothebais.state.store import StateStore
 from sothebais.users.tables import Role
+from sothebais.web import viewer
 
 API = "/api/v1"
 DAY = 86_400_000
@@ -382,6 +383,16 @@ async def _an_unpaid_lot(sale: Sale, rules: dict[str, Any]) -> tuple[UUID, Settl
     return lot, settlements
 
 
+async def _profile(sale: Sale, name: str) -> str:
+    """The person's own page, as the browser gets it."""
+    app = sale.client._transport.app  # type: ignore[attr-defined]
+    if not any(getattr(route, "path", None) == "/me" for route in app.routes):
+        viewer.mount(app, app.state.parts)
+    page = await sale.client.get("/me", headers=sale.headers[name] | {"accept": "text/html"})
+    assert page.status_code == 200, page.headers
+    return page.text
+
+
 async def test_what_is_not_paid_expires_and_is_offered_to_the_runner_up(sale: Sale) -> None:
     lot, settlements = await _an_unpaid_lot(sale, {"offer_to_runner_up": True, "payment_due": DAY})
     now = sale.house.now()
@@ -394,12 +405,18 @@ async def test_what_is_not_paid_expires_and_is_offered_to_the_runner_up(sale: Sa
     assert (offer.status, offer.hammer_price, offer.total, offer.runner_up) == ("OFFERED", "5", "5.5", True)
     assert offer.earlier == []
     assert (await sale.ask("bo", lot, "/invoice.html", method="GET")).status_code == 404
+    page = await _profile(sale, "bo")
+    assert f'data-answer="/api/v1/auctions/{lot}/settlement/accept"' in page
+    assert "Payment expired" in await _profile(sale, "ana")
     for name in ("ana", "cy", "sela", "olga"):
         assert (await sale.ask(name, lot, "/accept")).status_code == 404
     assert (await sale.ask("olga", lot, "/paid")).json()["code"] == "ILLEGAL_TRANSITION"
     accepted = await sale.ask("bo", lot, "/accept")
     assert (accepted.status_code, accepted.json()["status"]) == (200, "INVOICED")
     assert accepted.json()["invoice_number"].endswith("-000002")
+    page = await _profile(sale, "bo")
+    assert "as the runner-up" in page
+    assert "Invoice ready" in page
     assert (await sale.ask("bo", lot, "/accept")).status_code == 409
     assert (await sale.ask("bo", lot, "/decline")).status_code == 409
     whole = Settlement.model_validate((await sale.see("sela", lot)).json())

@@ -20,31 +20,41 @@ def aligned(rect: Rect) -> Rect:
     return Rect(x, y, (rect.right + 1 & ~1) - x, (rect.bottom + 1 & ~1) - y)
 
 
-def around(a: Rect, b: Rect) -> Rect:
-    """The smallest rectangle around both."""
-    x, y = min(a.x, b.x), min(a.y, b.y)
-    return Rect(x, y, max(a.right, b.right) - x, max(a.bottom, b.bottom) - y)
-
-
 def merged(rects: Iterable[Rect], canvas: Rect) -> list[Rect]:
     """At most ``RECTS_MAX`` aligned rectangles inside the (even-sized) canvas that cover them all and do not overlap."""
-    found: list[Rect] = []
+    right, bottom = canvas.right, canvas.bottom
+    found: list[_Box] = []
     for rect in rects:
-        inside = rect.cut(canvas)
-        if inside.area:
-            _put(found, aligned(inside))
+        # plain numbers: this runs for every frame in which something moves
+        x0, y0 = max(rect.x, canvas.x), max(rect.y, canvas.y)
+        x1, y1 = min(rect.x + rect.w, right), min(rect.y + rect.h, bottom)
+        if x0 < x1 and y0 < y1:
+            _put(found, (x0 & ~1, y0 & ~1, x1 + 1 & ~1, y1 + 1 & ~1))
     while len(found) > RECTS_MAX:
         _join_cheapest(found)
-    return found
+    return [Rect(x0, y0, x1 - x0, y1 - y0) for x0, y0, x1, y1 in found]
 
 
-def _put(found: list[Rect], new: Rect) -> None:
+#: Left, top, right, bottom.
+type _Box = tuple[int, int, int, int]
+
+
+def _area(box: _Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _around(a: _Box, b: _Box) -> _Box:
+    return min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])
+
+
+def _put(found: list[_Box], new: _Box) -> None:
     """Add one; whatever it meets, or lies close enough to, becomes one with it, again and again."""
     index = 0
     while index < len(found):
         other = found[index]
-        both = around(other, new)
-        if both.area <= WASTE_MAX * (other.area + new.area) or other.cut(new).area:
+        meets = other[0] < new[2] and new[0] < other[2] and other[1] < new[3] and new[1] < other[3]
+        both = _around(other, new)
+        if meets or _area(both) <= WASTE_MAX * (_area(other) + _area(new)):
             new = both
             del found[index]
             index = 0
@@ -53,11 +63,12 @@ def _put(found: list[Rect], new: Rect) -> None:
     found.append(new)
 
 
-def _join_cheapest(found: list[Rect]) -> None:
-    pairs = ((a, b) for a in range(len(found)) for b in range(a))
+def _join_cheapest(found: list[_Box]) -> None:
+    pairs = [(a, b) for a in range(len(found)) for b in range(a)]
     a, b = min(
-        pairs, key=lambda pair: around(found[pair[0]], found[pair[1]]).area - found[pair[0]].area - found[pair[1]].area
+        pairs,
+        key=lambda pair: _area(_around(found[pair[0]], found[pair[1]])) - _area(found[pair[0]]) - _area(found[pair[1]]),
     )
-    both = around(found[a], found[b])
+    both = _around(found[a], found[b])
     del found[a], found[b]
     _put(found, both)

@@ -227,14 +227,8 @@ def _lots(user: UUID) -> sa.Select[Any]:
         )
         .join(mine, mine.c.auction_id == Auction.id)
         .join(*repository.FIRST_EVENT)
-        .outerjoin(
-            Settlement,
-            sa.and_(
-                Settlement.auction_id == Auction.id,
-                Settlement.bid_id == Auction.leading_bid_id,
-                Settlement.user_id == user,
-            ),
-        )
+        # the winner's invoice, or what a runner-up was offered: one person has one of them
+        .outerjoin(Settlement, sa.and_(Settlement.auction_id == Auction.id, Settlement.user_id == user))
         .order_by(Auction.status.in_((*ENDED, Status.CANCELLED)), mine.c.last_bid_at.desc())
         .limit(LOTS_MAX)
     )

@@ -35,8 +35,12 @@ export class Chat {
     setInterval(() => document.hidden || this.#read().catch(() => {}), READ_AGAIN_MS);
   }
 
-  /** A message was written; read what is new. */
-  hear() {
+  /** A line was written: read what is new. Or one was hidden, perhaps an old one: take it away. */
+  hear(event) {
+    if (event.data.hidden) {
+      this.#list.querySelector(`[data-line="${CSS.escape(event.data.message)}"]`)?.remove();
+      return;
+    }
     if (!this.#section.hidden) this.#read().catch(() => {});
   }
 

@@ -50,6 +50,19 @@ form.addEventListener("change", async (event) => {
   }
 });
 
+// a lot that the winner did not pay for, offered to this person
+for (const button of $$("[data-answer]"))
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try {
+      await ask(button.dataset.answer, { method: "POST" });
+      location.reload();
+    } catch (error) {
+      button.disabled = false;
+      say(error);
+    }
+  });
+
 offerPush(say);
 
 const out = $("[data-sign-out]");
