@@ -1,7 +1,11 @@
 """The HTTP application."""
 
+from collections.abc import Sequence
+from functools import cache
+
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute
 
 from sothebais.api import docs_page, errors, headers, openapi
 from sothebais.api.door import Door
@@ -46,6 +50,22 @@ def create_app(parts: ApiParts) -> FastAPI:
         description="A livestreamed auction house for art.",
     )
     app.state.parts = parts
+    app.router.routes.extend(_routes())
+    errors.install(app)
+    # the last one added is the outermost
+    app.add_middleware(Idempotency, parts=parts)
+    app.add_middleware(Door, parts=parts)
+    app.add_middleware(bids.Lane, parts=parts)
+    app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))
+    app.openapi = lambda: openapi.build(app)  # type: ignore[method-assign]
+    return app
+
+
+@cache
+def _routes() -> Sequence[BaseRoute]:
+    """Every route. They know no parts (those are the request's), so one set serves every application of a process."""
+    gathered = FastAPI()
+    gathered.router.routes.clear()  # those of its own documentation
     api = APIRouter(prefix="/api/v1")
     for noun in (collections, art_items, campaigns, auctions, overrides, admin, api_keys, users):
         api.include_router(noun.router)
@@ -60,18 +80,11 @@ def create_app(parts: ApiParts) -> FastAPI:
     api.include_router(chat.router)
     for noun in (notifications, follows, webhooks):
         api.include_router(noun.router)
-    app.include_router(api)
-    app.include_router(operations.router)
-    app.add_api_route("/api/docs", _docs, methods=["GET"], include_in_schema=False)
-    app.add_api_route(docs_page.STYLE_PATH, _docs_style, methods=["GET"], include_in_schema=False)
-    bids.mount(app, parts)
-    errors.install(app)
-    # the last one added is the outermost
-    app.add_middleware(Idempotency, parts=parts)
-    app.add_middleware(Door, parts=parts)
-    app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))
-    app.openapi = lambda: openapi.build(app)  # type: ignore[method-assign]
-    return app
+    gathered.include_router(api)
+    gathered.include_router(operations.router)
+    gathered.add_api_route("/api/docs", _docs, methods=["GET"], include_in_schema=False)
+    gathered.add_api_route(docs_page.STYLE_PATH, _docs_style, methods=["GET"], include_in_schema=False)
+    return tuple(gathered.router.routes)
 
 
 def create_operations_app(parts: ApiParts) -> FastAPI:

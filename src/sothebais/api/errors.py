@@ -49,6 +49,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unknown)
 
 
+async def unexpected(request: Request, error: Exception) -> Response:
+    """The answer to an error that a handler did not expect, where no application stands around the handler."""
+    if isinstance(error, SothebaisError):
+        return problem(error)
+    if isinstance(error, HTTPException):
+        return await _http(request, error)
+    if isinstance(error, DBAPIError | PoolTimeout | OSError):
+        return await _database(request, error)
+    return await _unknown(request, error)
+
+
 async def _known(_request: Request, error: Exception) -> Response:
     return problem(error if isinstance(error, SothebaisError) else SothebaisError(str(error)))
 

@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from sothebais import ids
 from sothebais.api.auth import maybe_identity
-from sothebais.api.door import PREFIX, App, Receive, Scope, Send, is_bid, replayed, too_large
+from sothebais.api.door import PREFIX, App, Receive, Scope, Send, replayed, too_large
 from sothebais.api.errors import problem
 from sothebais.api.parts import ApiParts
 from sothebais.api.tables import IdempotencyKey
@@ -227,12 +227,7 @@ def _mine(user: UUID, key: str, claim: UUID) -> sa.ColumnElement[bool]:
 def _is_write(scope: Scope) -> bool:
     path: str = scope["path"]
     # who signs in is nobody yet, and the answer is a secret
-    return (
-        scope["method"] == "POST"
-        and path.startswith(PREFIX)
-        and not path.startswith(f"{PREFIX}auth/")
-        and not is_bid(scope)
-    )
+    return scope["method"] == "POST" and path.startswith(PREFIX) and not path.startswith(f"{PREFIX}auth/")
 
 
 def _check_key(key: str) -> None:
