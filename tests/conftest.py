@@ -1,6 +1,17 @@
-"""The order of the tests: the longest first, so that no worker is left alone with them at the end."""
+"""What all tests share: plain logs, and the longest tests first, so that no worker is left alone with them at the end."""
 
 import pytest
+import structlog
+
+# the default draws every local variable of every frame, which takes half a minute where the application is among them
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=True),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 #: Folders and files by how long their tests take; what is not named comes after them.
 LONGEST_FIRST = (
