@@ -758,3 +758,19 @@ async def test_two_engines_decide_the_same_lots_as_one_would(house: House, engin
         numbers = await rows_of(house, "select number from bids where auction_id = $1 order by number", lot)
         assert [row["number"] for row in numbers] == list(range(1, len(numbers) + 1))
         await verified(house, lot)
+
+
+async def test_whoever_refers_to_a_lot_or_its_bidder_in_a_long_transaction_holds_up_no_bid(
+    house: House, engine: AuctionEngine, connection: Any
+) -> None:
+    lot, ana = await an_open_lot(house, engine), await a_user(house, "ana")
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.execute(
+        "insert into follows (id, user_id, auction_id) values ($1, $2, $3)", ids.new_id(), ana, lot
+    )
+    for amount in ("2", "3"):  # the second changes who leads, too
+        bidder = ana if amount == "2" else await a_user(house)
+        answer = await asyncio.wait_for(bid(engine, lot, bidder, amount), 5)
+        assert answer.accepted
+    await transaction.rollback()

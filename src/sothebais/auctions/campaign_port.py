@@ -125,7 +125,7 @@ class CampaignLots:
             sa.select(Auction.__table__)
             .where(Auction.campaign_day_id.in_(days), Auction.status.not_in(OVER))
             .order_by(Auction.id)
-            .with_for_update()
+            .with_for_update(key_share=True)
         )
         step = Override(kind="CANCEL", reason=reason)
         events, changes = [], []

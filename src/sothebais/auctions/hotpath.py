@@ -157,11 +157,13 @@ HELD = f"""(a.status = '{Status.SCHEDULED}' and (
     or exists (select 1 from {_D} d join {_C} c on c.id = d.campaign_id
                where d.id = a.campaign_day_id and c.status not in ('SCHEDULED', 'ACTIVE'))))"""  # noqa: S608
 
+# "no key": whoever refers to a lot in a transaction of their own (a notification, a follow) keeps its key, and must not
+# hold up its bids.
 LOAD_LOTS = f"""
 select a.*, s.reserve, s.salt as reserve_salt, m.max_amount, m.salt as max_salt,
   {HELD} as held
 from {_A} a left join {_S} s on s.auction_id = a.id left join {_BS} m on m.bid_id = a.leading_bid_id
-where a.id = any($1::uuid[]) order by a.id for update of a
+where a.id = any($1::uuid[]) order by a.id for no key update of a
 """  # noqa: S608
 
 # clock_timestamp() in a statement of its own: in the locking statement it would be as old as the wait.

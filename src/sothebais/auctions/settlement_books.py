@@ -97,7 +97,7 @@ async def hold(connection: AsyncConnection, auction: UUID) -> SoldLot:
         .outerjoin(CampaignDay, CampaignDay.id == Auction.campaign_day_id)
         .outerjoin(Campaign, Campaign.id == CampaignDay.campaign_id)
         .where(Auction.id == auction)
-        .with_for_update(of=Auction)
+        .with_for_update(of=Auction, key_share=True)
     )
     row = (await connection.execute(statement)).one_or_none()
     if row is None:

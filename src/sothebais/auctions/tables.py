@@ -22,6 +22,13 @@ class Auction(Base):
     __table_args__ = (
         sa.UniqueConstraint("campaign_day_id", "lot_number"),
         sa.Index("ix_auctions_status_starts_at", "status", "starts_at"),
+        # partial: a column of a whole unique index is a key, and to change a key is to lock out all who refer to the lot
+        sa.Index(
+            "uq_auctions_leading_bid_id",
+            "leading_bid_id",
+            unique=True,
+            postgresql_where=sa.text("leading_bid_id is not null"),
+        ),
         sa.CheckConstraint("starting_price > 0", name="starting_price_positive"),
         sa.CheckConstraint("price is null or price > 0", name="price_positive"),
         sa.CheckConstraint("starts_at < ends_at and ends_at <= hard_close_at", name="times_in_order"),
@@ -60,7 +67,7 @@ class Auction(Base):
     leader_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id"))
     #: One winning bid per auction: there is only this one place for it.
     leading_bid_id: Mapped[UUID | None] = mapped_column(
-        sa.ForeignKey("bids.id", use_alter=True, name="fk_auctions_leading_bid_id_bids"), unique=True
+        sa.ForeignKey("bids.id", use_alter=True, name="fk_auctions_leading_bid_id_bids")
     )
     price: Mapped[Decimal | None]
     previous_price: Mapped[Decimal | None]

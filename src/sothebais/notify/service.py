@@ -62,7 +62,7 @@ async def set_preferences(
     if wanted.get("quiet_hours") is not None:
         check_quiet_hours(wanted["quiet_hours"])
     # one change of a person's preferences at a time, so that each event says what it changed
-    await connection.execute(sa.select(User.id).where(User.id == user).with_for_update())
+    await connection.execute(sa.select(User.id).where(User.id == user).with_for_update(key_share=True))
     before = await preferences(connection, user)
     changed = {name: value for name, value in wanted.items() if before[name] != value}
     if not changed:
@@ -170,7 +170,7 @@ async def follow(connection: AsyncConnection, user: UUID, thing: Mapping[str, UU
     """Follow one thing (``{"auction_id": …}``); again only changes when to remind. Raises NotFound, Conflict."""
     await _find(connection, thing)
     # the count below must not be overtaken by another request of the same person
-    await connection.execute(sa.select(User.id).where(User.id == user).with_for_update())
+    await connection.execute(sa.select(User.id).where(User.id == user).with_for_update(key_share=True))
     ((column, _),) = thing.items()
     statement = insert(Follow).values(id=ids.new_id(), user_id=user, remind_before_s=remind_before_s, **thing)
     await connection.execute(

@@ -74,7 +74,7 @@ type MoodName = Literal["NEUTRAL", "EXCITED", "HAPPY", "SURPRISED", "CURIOUS", "
 class State(BaseModel):
     """Base of every state: unknown fields and wrong types are refused, values never change."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class CampaignState(State):

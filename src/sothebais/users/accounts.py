@@ -26,7 +26,7 @@ async def lock(connection: AsyncConnection, user: UUID) -> tuple[datetime, Role]
     """Hold the person's row until the transaction ends: what is linked and unlinked comes one after the other."""
     row = (
         await connection.execute(
-            sa.select(User.role, sa.func.now().label("now")).where(User.id == user).with_for_update()
+            sa.select(User.role, sa.func.now().label("now")).where(User.id == user).with_for_update(key_share=True)
         )
     ).one()
     return row.now, row.role

@@ -70,7 +70,9 @@ class ApiKeys:
         text = f"{PREFIX}{key.hex}.{secrets.token_urlsafe(TOKEN_BYTES)}"
         async with self._engine.begin() as connection:
             owner = (
-                await connection.execute(sa.select(User.erased_at).where(User.id == user).with_for_update())
+                await connection.execute(
+                    sa.select(User.erased_at).where(User.id == user).with_for_update(key_share=True)
+                )
             ).one_or_none()
             if owner is None or owner.erased_at is not None:
                 raise NotFound("There is no user with this id.")

@@ -290,7 +290,9 @@ class Staff:
         async with self._engine.begin() as connection:
             row = (
                 await connection.execute(
-                    sa.select(User.totp_secret, User.totp_last_step).where(User.id == user).with_for_update()
+                    sa.select(User.totp_secret, User.totp_last_step)
+                    .where(User.id == user)
+                    .with_for_update(key_share=True)
                 )
             ).one()
             if row.totp_secret is None:
@@ -322,7 +324,7 @@ async def _find(connection: AsyncConnection, email: str) -> Any:
     statement = (
         sa.select(User)
         .where(sa.func.lower(User.email) == email.strip().lower(), User.password_hash.is_not(None))
-        .with_for_update()
+        .with_for_update(key_share=True)
     )
     return (await connection.execute(statement)).one_or_none()
 

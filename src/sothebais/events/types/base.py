@@ -46,13 +46,13 @@ type Percent = Annotated[int, Field(ge=0, le=100)]
 class Data(BaseModel):
     """Base of every ``data`` model: unknown fields and wrong types are refused, values never change."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
 class Envelope(BaseModel):
     """What every event carries around its ``data`` (see ``docs/schema.md``)."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     id: EventId
     position: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")] | None = None

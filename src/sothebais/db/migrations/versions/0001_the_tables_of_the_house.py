@@ -622,10 +622,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["seller_id"], ["users.id"], name=op.f("fk_auctions_seller_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_auctions")),
         sa.UniqueConstraint("campaign_day_id", "lot_number", name=op.f("uq_auctions_campaign_day_id_lot_number")),
-        sa.UniqueConstraint("leading_bid_id", name=op.f("uq_auctions_leading_bid_id")),
     )
     op.create_index(op.f("ix_auctions_art_item_id"), "auctions", ["art_item_id"], unique=False)
     op.create_index("ix_auctions_status_starts_at", "auctions", ["status", "starts_at"], unique=False)
+    op.create_index(
+        "uq_auctions_leading_bid_id",
+        "auctions",
+        ["leading_bid_id"],
+        unique=True,
+        postgresql_where=sa.text("leading_bid_id is not null"),
+    )
     op.create_table(
         "streams",
         sa.Column("id", sa.UUID(), nullable=False),
