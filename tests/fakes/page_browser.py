@@ -22,8 +22,9 @@ ARGUMENTS = (
 )
 AXE = NODE / "node_modules" / "axe-core" / "axe.min.js"
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-#: What a browser says of headers that newer and older ones know, and of a bid that was refused.
-NOT_OURS = ("Permissions-Policy", "status of 409")
+#: What a browser says of headers that newer and older ones know, of a bid that was refused, and of a page that was left
+#: while its feed was still being opened.
+NOT_OURS = ("Permissions-Policy", "status of 409", "closed before the connection is established")
 
 
 def needed(found: object, what: str) -> None:
