@@ -38,12 +38,14 @@ ERROR_LENGTH_MAX = 2_000
 HANDLED = Counter("sothebais_consumer_events_total", "Events handled", ["consumer", "outcome"])
 
 _E = EventLog.__tablename__
+#: What every reader of the log adds to its question: rows that no older transaction's commit can still come before.
+SAFE = f"(epoch < (select max(epoch) from {LogEpoch.__tablename__}) or xid < pg_snapshot_xmin(pg_current_snapshot()))"  # noqa: S608 - table names from the models
 _READ = f"""
 select id, epoch, xid::text::bigint as xid, seq, n, timestamp, type, source, version, subject,
   correlation_id, causation_id, data::text as data, prev_hash, hash
 from {_E}
 where (epoch, xid, seq) > ($1, $2::text::xid8, $3)
-  and (epoch < (select max(epoch) from {LogEpoch.__tablename__}) or xid < pg_snapshot_xmin(pg_current_snapshot()))
+  and {SAFE}
 order by epoch, xid, seq limit $4
 """  # noqa: S608
 _WAITING = f"select exists (select 1 from {_E} where (epoch, xid, seq) > ($1, $2::text::xid8, $3))"  # noqa: S608

@@ -15,9 +15,9 @@ import msgspec
 import structlog
 
 from sothebais import ids
-from sothebais.clock import Clock, from_datetime, to_datetime
-from sothebais.events.cursors import LoggedEvent
-from sothebais.events.log import DOORBELL, Position, canonical
+from sothebais.clock import Clock, to_datetime
+from sothebais.events.cursors import LoggedEvent, event_of
+from sothebais.events.log import DOORBELL, canonical
 from sothebais.events.tables import EventLog, LogEpoch
 from sothebais.events.types.base import Source
 from sothebais.instants import Millis
@@ -169,7 +169,7 @@ class WebhookOutbox:
             return GiveUp(OFF)
         if row["attempts"] > len(self._backoff_s) + 1:
             return GiveUp(DIED)
-        event = _event(row)
+        event = event_of({**row, "id": row["event_id"]})  # the row's own id is the delivery's
         answer = await post(
             self._outgoing,
             url=row["url"],
@@ -251,22 +251,4 @@ def test_body(at: Millis) -> bytes:
     """What a test delivery says."""
     return msgspec.json.encode(
         {"type": "webhook:test", "timestamp": at, "data": {"message": "The house can reach this address."}}
-    )
-
-
-def _event(row: Any) -> LoggedEvent:
-    return LoggedEvent(
-        id=row["event_id"],
-        position=Position(row["epoch"], row["xid"], row["seq"]),
-        n=row["n"],
-        timestamp=from_datetime(row["timestamp"]),
-        type=row["type"],
-        source=row["source"],
-        version=row["version"],
-        subject=row["subject"],
-        correlation_id=row["correlation_id"],
-        causation_id=row["causation_id"],
-        data=row["data"],
-        prev_hash=row["prev_hash"],
-        hash=row["hash"],
     )

@@ -12,7 +12,7 @@ from sothebais.api.live.hub import Hub
 from sothebais.events import cursors
 from sothebais.events.cursors import LoggedEvent
 from sothebais.events.log import Position, Record
-from sothebais.events.tables import EventLog, LogEpoch
+from sothebais.events.tables import EventLog
 from sothebais.events.types.base import SCHEMA_VERSION
 
 #: A page is looked for in so much of the log; then the reader is told how far it came.
@@ -21,7 +21,6 @@ SCANNED_MAX = 10_000
 CHUNK_EVENTS_MAX = 200
 
 _E = EventLog.__tablename__
-_SAFE = f"(epoch < (select max(epoch) from {LogEpoch.__tablename__}) or xid < pg_snapshot_xmin(pg_current_snapshot()))"  # noqa: S608
 _BEHIND = "(epoch, xid, seq) > ($1, $2::text::xid8, $3)"
 _ORDER = "order by epoch, xid, seq"
 _FIELDS = """id, epoch, xid::text::bigint as xid, seq, n, timestamp, type, source, version, subject,
@@ -29,11 +28,11 @@ _FIELDS = """id, epoch, xid::text::bigint as xid, seq, n, timestamp, type, sourc
 # where one subject is asked for its own index leads there; else a bounded stretch of the log is looked through
 _OF_SUBJECT = f"""
 select {_FIELDS} from {_E}
-where subject = $5 and {_BEHIND} and {_SAFE} and ($4::text is null or type = $4) {_ORDER} limit $6
+where subject = $5 and {_BEHIND} and {cursors.SAFE} and ($4::text is null or type = $4) {_ORDER} limit $6
 """  # noqa: S608
 _STRETCH_END = f"""
 select epoch, xid::text::bigint as xid, seq from (
-  select epoch, xid, seq from {_E} where {_BEHIND} and {_SAFE} {_ORDER} limit {SCANNED_MAX}
+  select epoch, xid, seq from {_E} where {_BEHIND} and {cursors.SAFE} {_ORDER} limit {SCANNED_MAX}
 ) stretch order by epoch desc, stretch.xid desc, seq desc limit 1
 """  # noqa: S608
 _OF_STRETCH = f"""

@@ -16,7 +16,7 @@ from sothebais.clock import Clock, DatabaseTime
 from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.events import cursors
 from sothebais.events.log import DOORBELL, START, Position
-from sothebais.events.tables import EventLog, LogEpoch
+from sothebais.events.tables import EventLog
 from sothebais.state.keys import Channel
 from sothebais.state.store import StateStore
 
@@ -31,9 +31,8 @@ RECONNECT_S = 0.25
 SET_CLOCK_EVERY_S = 10.0
 
 _E = EventLog.__tablename__
-_SAFE = f"(epoch < (select max(epoch) from {LogEpoch.__tablename__}) or xid < pg_snapshot_xmin(pg_current_snapshot()))"  # noqa: S608
 _START = f"""
-select epoch, xid::text::bigint as xid, seq from {_E} where {_SAFE}
+select epoch, xid::text::bigint as xid, seq from {_E} where {cursors.SAFE}
 order by epoch desc, xid desc, seq desc offset $1 limit 1
 """  # noqa: S608
 
