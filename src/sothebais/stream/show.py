@@ -110,6 +110,26 @@ class Caption(Struct, frozen=True):
     until: Millis
 
 
+class Mouth(Struct, frozen=True):
+    """From ``at`` on, the mouth is this far open: 0 shut to 3 wide."""
+
+    at: Millis
+    opening: int
+
+
+class HostLook(Struct, frozen=True):
+    """The host as it is drawn. ``mouth`` belongs to what is being said, ``since`` to the mood."""
+
+    name: str = "Sable"
+    mood: str = "NEUTRAL"
+    intensity: int = 0
+    since: Millis = 0
+    expression: str = "neutral"
+    background: str | None = None
+    props: tuple[str, ...] = ()
+    mouth: tuple[Mouth, ...] = ()
+
+
 class Post(Struct, frozen=True):
     """A social post on air, shown whole with its author, time and platform."""
 
@@ -158,6 +178,7 @@ class ShowState(Struct, frozen=True, kw_only=True):
     next_at: Millis | None = None
     tomorrow: str = ""
     caption: Caption | None = None
+    host: HostLook = HostLook()
     post: Post | None = None
     viewers: int | None = None
     live: bool = True
