@@ -51,6 +51,14 @@ class Settings(BaseSettings):
     events_port: Annotated[int, Field(ge=1, le=65535)] = Field(
         default=8021, description="Port of event-handler's health and metrics."
     )
+    stream_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8030, description="Port of stream-manager: the live picture, HLS, stills."
+    )
+    stream_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+[^/\s]$",
+        description="Where pages find the live picture, https://stream.example/api/v1/stream; else this machine's stream-manager.",
+    )
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/\s]+$",

@@ -458,6 +458,10 @@ async def test_every_answer_has_the_headers_that_protect_its_reader(
         assert "HttpOnly" in answer.headers["set-cookie"]
     live = Settings(live_url="wss://live.house.test/api/v1/live", public_url="https://house.test")
     assert "connect-src 'self' wss://house.test wss://live.house.test;" in content_security_policy(live)
+    shown = content_security_policy(Settings(stream_url="https://stream.house.test/api/v1/stream"))
+    assert "img-src 'self' https://stream.house.test data:;" in shown
+    assert "media-src 'self' https://stream.house.test blob:;" in shown
+    assert "https://stream.house.test wss://stream.house.test;" in shown
 
 
 async def test_the_page_of_the_api_brings_nothing_from_elsewhere_and_runs_nothing(client: httpx.AsyncClient) -> None:

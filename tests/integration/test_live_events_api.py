@@ -197,6 +197,7 @@ async def test_pages_learn_where_everything_is(house: House, client: httpx.Async
     assert told["api_url"] == "http://house.test/api/v1"
     assert told["live_url"] == "ws://house.test:8020/api/v1/live"
     assert told["live_fallback_url"] == "ws://house.test/api/v1/live"
+    assert told["stream_url"] == "http://house.test:8030/api/v1/stream"
     assert told["sandbox"] is True
     assert told["house_key"] == house.key().public.hex()
 

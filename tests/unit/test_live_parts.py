@@ -1,6 +1,7 @@
 """The live feed's pure parts: who may see what, what memory keeps, whose connection it is, what a message may be."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -147,3 +148,22 @@ def test_a_message_may_name_only_so_many_topics_and_each_once() -> None:
     assert protocol.parse('{"op":"subscribe","topics":["stream","stream"]}').topics == ["stream"]
     with pytest.raises(InvalidInput, match="too long"):
         protocol.parse(json.dumps({"op": "hello", "token": "x" * (protocol.TOKEN_LENGTH_MAX + 1)}))
+
+
+@pytest.mark.parametrize(
+    ("given", "page", "found"),
+    [
+        ({}, "http://127.0.0.1:8000", "http://127.0.0.1:8030/api/v1/stream"),
+        ({}, "http://[::1]:8000", "http://[::1]:8030/api/v1/stream"),
+        ({"stream_port": 9030}, "http://localhost", "http://localhost:9030/api/v1/stream"),
+        ({"public_url": "https://house.test"}, "http://127.0.0.1:8000", "https://house.test/api/v1/stream"),
+        (
+            {"public_url": "https://house.test", "stream_url": "https://cdn.test/s"},
+            "https://house.test",
+            "https://cdn.test/s",
+        ),
+    ],
+)
+def test_pages_find_the_picture_where_they_can_reach_it(given: dict[str, Any], page: str, found: str) -> None:
+    scheme, _, netloc = page.partition("://")
+    assert addresses.stream_url(Settings(**given), scheme, netloc) == found

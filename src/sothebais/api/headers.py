@@ -37,16 +37,18 @@ def defaults(settings: Settings) -> Headers:
 
 def content_security_policy(settings: Settings) -> str:
     """Everything from this house alone, nothing inline, framed by nobody."""
-    connect = " ".join(("'self'", *live_origins(settings)))
+    stream = stream_origins(settings)
+    shown = " ".join(("'self'", *(origin for origin in stream if origin.startswith("http"))))
+    connect = " ".join(dict.fromkeys(("'self'", *live_origins(settings), *stream)))
     return "; ".join(
         (
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            "img-src 'self' data:",
+            f"img-src {shown} data:",
             f"connect-src {connect}",
             "font-src 'self'",
-            "media-src 'self' blob:",
+            f"media-src {shown} blob:",
             "manifest-src 'self'",
             "worker-src 'self'",
             "frame-ancestors 'none'",
@@ -65,3 +67,14 @@ def live_origins(settings: Settings) -> tuple[str, ...]:
         return tuple(sorted(f"{secure.get(one.scheme, one.scheme)}://{one.netloc}" for one in origins))
     ports = (settings.port, *range(settings.live_port, settings.live_port + settings.live_gateways))
     return tuple(f"ws://{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports)
+
+
+def stream_origins(settings: Settings) -> tuple[str, ...]:
+    """Where the live picture comes from beside the page's own address: over HTTP (stills, HLS) and over a WebSocket."""
+    if settings.stream_url is not None:
+        one = urlsplit(settings.stream_url)
+        return (f"{one.scheme}://{one.netloc}", f"{one.scheme.replace('http', 'ws', 1)}://{one.netloc}")
+    if settings.public_url is not None:
+        return ()  # beside the pages
+    hosts = ("127.0.0.1", "localhost")
+    return tuple(f"{scheme}://{host}:{settings.stream_port}" for scheme in ("http", "ws") for host in hosts)

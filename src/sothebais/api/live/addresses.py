@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from sothebais.config import Settings
 from sothebais.errors import ConfigurationError
 
+STREAM_PATH = "/api/v1/stream"
+
 type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -48,9 +50,22 @@ def from_our_pages(origin: str | None, host: str | None, *, public_url: str | No
 
 def gateway_ports(settings: Settings) -> list[int]:
     """The ports of the gateways that event-handler starts: from ``live_port`` on, without those of other services."""
-    taken = {settings.port, settings.engine_port, settings.events_port}
+    taken = {settings.port, settings.engine_port, settings.events_port, settings.stream_port}
     free = (port for port in count(settings.live_port) if port not in taken)
     return list(islice(free, settings.live_gateways))
+
+
+def stream_url(settings: Settings, scheme: str, netloc: str) -> str:
+    """Where the stream's addresses begin (``/preview``, ``/hls/live.m3u8``, ``/frame.png`` below it), for a page that was
+    asked for at ``scheme://netloc``: the proxy's word, else the page's own address behind a proxy, else its host at
+    ``stream_port``."""
+    if settings.stream_url is not None:
+        return settings.stream_url
+    if settings.public_url is not None:
+        return settings.public_url + STREAM_PATH
+    name = urlsplit(f"{scheme}://{netloc}").hostname or settings.host
+    host = f"[{name}]" if ":" in name else name
+    return f"{scheme}://{host}:{settings.stream_port}{STREAM_PATH}"
 
 
 def client_address(peer: str, forwarded_for: str | None, proxies: Sequence[Network]) -> str:

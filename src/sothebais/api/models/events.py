@@ -81,6 +81,10 @@ class HouseConfig(Body):
     api_url: str = Field(examples=["https://auctions.example/api/v1"])
     live_url: str = Field(examples=["wss://live.auctions.example/api/v1/live"])
     live_fallback_url: str = Field(examples=["wss://auctions.example/api/v1/live"])
+    stream_url: str = Field(
+        description="Below it: `/preview` (WebSocket), `/hls/live.m3u8`, `/frame.png`.",
+        examples=["https://stream.auctions.example/api/v1/stream"],
+    )
     server_time: str = Field(examples=["2026-03-01T18:00:00.250Z"])
     sandbox: bool
     house_key: str = Field(description="Ed25519, in hex.")

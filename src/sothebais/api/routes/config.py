@@ -24,7 +24,8 @@ _asked = count()
     response_model=None,
 )
 async def get_config(request: Request) -> dict[str, Any]:
-    """Where the API and the live feed are. Where ``live_url`` does not answer, ``live_fallback_url`` is the same feed."""
+    """Where the API, the live feed and the live picture are. Where ``live_url`` does not answer, ``live_fallback_url`` is
+    the same feed."""
     parts = parts_of(request)
     settings = parts.settings
     base = settings.public_url or f"{request.url.scheme}://{request.url.netloc}"
@@ -39,6 +40,7 @@ async def get_config(request: Request) -> dict[str, Any]:
         "api_url": base + API_PATH,
         "live_url": live or own,
         "live_fallback_url": own,
+        "stream_url": addresses.stream_url(settings, request.url.scheme, request.url.netloc),
         "server_time": isoformat(parts.clock.now() if parts.auctions is None else parts.auctions.time.now()),
         "sandbox": settings.sandbox,
         "house_key": parts.key.public.hex(),
