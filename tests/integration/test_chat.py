@@ -10,14 +10,14 @@ import pytest
 import sqlalchemy as sa
 from tests.fakes.house import a_lot, a_user, block, eventually, running, signed_in, step, whole_log
 
-from sothebais import ids
+from sothebais import ids, moderation
 from sothebais.api.models.chat import ChatLine, ChatPage, Mute
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
 from sothebais.config import Settings
 from sothebais.errors import ConfigurationError, Conflict, Forbidden, RateLimited
 from sothebais.events.types import parse_event
-from sothebais.social import chat, moderation
+from sothebais.social import chat
 from sothebais.social.chat import RoomPolicy
 from sothebais.state.store import StateStore
 from sothebais.users.tables import Role

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sothebais.social import moderation
-from sothebais.social.moderation import DEFAULT_WORDS, LINE_LENGTH_MAX, Refusal, clean, fold, refusal, words_of
+from sothebais import moderation
+from sothebais.moderation import DEFAULT_WORDS, LINE_LENGTH_MAX, Refusal, clean, fold, refusal, words_of
 
 WORDS = words_of([*DEFAULT_WORDS, "scam", "# a comment", "", "спам"])
 

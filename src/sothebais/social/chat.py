@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sothebais import ids
+from sothebais import ids, moderation
 from sothebais.auctions.machine import OVER
 from sothebais.auctions.model import Status
 from sothebais.auctions.tables import Auction
@@ -25,8 +25,7 @@ from sothebais.events import log
 from sothebais.events.actions import Actor, action, checked_reason
 from sothebais.events.types.base import Source
 from sothebais.instants import Millis, from_datetime, isoformat, to_datetime
-from sothebais.social import moderation
-from sothebais.social.moderation import Words
+from sothebais.moderation import Words
 from sothebais.social.tables import ChatMessage, ChatMute, ChatRoom
 from sothebais.users.tables import Role, User
 
