@@ -1,5 +1,6 @@
 """The invariants' own check: it finds what is wrong, and nothing where nothing is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import asyncpg
 import httpx
 import msgspec
 import pytest
-from tests.fakes.house import a_user, an_open_lot, bid, running, signed_in
+from tests.fakes.house import a_user, an_open_lot, bid, eventually, running, signed_in, whole_log
 
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
-from sothebais.rehearsal import faults
+from sothebais.db.engine import connect
+from sothebais.rehearsal import faults, log_reading
 from sothebais.rehearsal.faults import Acknowledged, Findings, check_invariants
 from sothebais.state import keys
 from sothebais.state.store import StateStore
@@ -43,9 +45,8 @@ class Kept:
 
 @pytest.fixture
 async def kept(
-    house: House, engine: AuctionEngine, store: StateStore, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    house: House, engine: AuctionEngine, store: StateStore, client: httpx.AsyncClient
 ) -> AsyncIterator[Kept]:
-    monkeypatch.setattr(faults, "REDIS_PATIENCE_S", 1.0)
     lot = await an_open_lot(house, engine)
     acknowledged = []
     async with running(house.relay(store).run()):
@@ -64,6 +65,12 @@ async def kept(
         made = Kept(house, store, lot, acknowledged)
         assert (await made.check()).violations == []
         yield made
+
+
+@pytest.fixture
+def impatient(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests in which Redis can never come to agree; the fixture before it waits as long as it takes."""
+    monkeypatch.setattr(faults, "REDIS_PATIENCE_S", 0.2)
 
 
 def _with(one: Acknowledged, **receipt: Any) -> Acknowledged:
@@ -92,6 +99,7 @@ async def test_a_receipt_with_another_place_hash_or_signature_is_found(kept: Kep
         assert any("does not verify" in one for one in found)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_row_changed_behind_the_logs_back_is_found(kept: Kept, connection: asyncpg.Connection) -> None:
     await connection.execute("update auctions set price = 99, last_number = 77 where id = $1", kept.lot)
     found = (await kept.check()).violations
@@ -99,6 +107,7 @@ async def test_a_row_changed_behind_the_logs_back_is_found(kept: Kept, connectio
     assert any("its row says otherwise" in one for one in found)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_hole_in_the_bids_is_found(kept: Kept, connection: asyncpg.Connection) -> None:
     await connection.execute("delete from bid_secrets")
     await connection.execute("delete from bids where number = 1")
@@ -115,6 +124,85 @@ async def test_a_hole_in_the_log_is_found(kept: Kept, connection: asyncpg.Connec
     assert any("does not verify" in one for one in found)
 
 
+async def _announce(connection: Any, house: House) -> UUID:
+    """An event of nobody's lot, as a consumer of the log writes it."""
+    event: UUID = await connection.fetchval(
+        "insert into event_logs (id, epoch, timestamp, type, source, subject, data) values"
+        " (gen_random_uuid(), 1, now(), 'system:config', 'event-handler', 'system:x', $1) returning id",
+        '{"scope": "house", "changed": []}',
+    )
+    return event
+
+
+async def test_events_written_while_the_log_is_read_are_nothing_wrong(
+    kept: Kept, house: House, connection: asyncpg.Connection
+) -> None:
+    written = 0
+
+    async def go_on() -> None:
+        nonlocal written
+        while True:
+            await _announce(connection, house)
+            written += 1
+
+    async def much_is_written() -> bool:
+        return written > 2 * log_reading.LOG_PAGE
+
+    async with running(go_on()):
+        await eventually(much_is_written, "more than a page is written")
+        findings = await kept.check()
+    assert findings.violations == []
+    assert findings.events > 2 * log_reading.LOG_PAGE
+
+
+async def test_a_reader_waits_for_what_an_older_transaction_holds_up_and_misses_nothing_of_it(
+    kept: Kept, house: House, connection: asyncpg.Connection
+) -> None:
+    other = await connect(house.database_url, name="older")
+    try:
+        older = other.transaction()
+        await older.start()
+        held_up = await _announce(other, house)
+        behind = await _announce(connection, house)
+        checking = asyncio.create_task(kept.check())
+
+        async def reads() -> bool:
+            """The check has come to the log, where it may not go past the older transaction."""
+            return bool(
+                await connection.fetchval(
+                    "select count(*) from pg_stat_activity where application_name = 'sothebais-invariants'"
+                    " and query like '%pg_snapshot_xmin%'"
+                )
+            )
+
+        await eventually(reads, "the check reads the log")
+        assert not checking.done()
+        await older.commit()
+        findings = await checking
+    finally:
+        await other.close()
+    assert findings.violations == []
+    read = [event.id for event in await whole_log(house.database_url)]
+    assert read[-2:] == [held_up, behind]
+    assert findings.events == len(read)
+
+
+async def test_an_event_that_never_becomes_readable_is_missed(
+    kept: Kept, house: House, connection: asyncpg.Connection
+) -> None:
+    other = await connect(house.database_url, name="older")
+    try:
+        async with other.transaction():
+            await other.execute("select pg_current_xact_id()")
+            await _announce(connection, house)
+            reading = await log_reading.read_whole(connection, patience_s=0.1)
+    finally:
+        await other.close()
+    (fault,) = reading.faults
+    assert "never got 1 events of 6" in fault
+
+
+@pytest.mark.usefixtures("impatient")
 async def test_a_redis_that_says_something_else_is_found(kept: Kept) -> None:
     value = msgspec.json.decode(await kept.store.get(keys.auction_price(kept.lot)) or b"{}")
     await kept.store._redis.set(keys.auction_price(kept.lot), msgspec.json.encode(value | {"price": "777"}))
