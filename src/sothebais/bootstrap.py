@@ -68,7 +68,7 @@ HOUSE_KEY_FILE = Path("keys") / "house.key"
 VAPID_KEY_FILE = Path("keys") / "vapid.key"
 SECRETS_KEY_FILE = Path("keys") / "secrets.key"
 DATA_FOLDERS = (
-    *(f"assets/stream/{name}" for name in ("backgrounds", "overlays", "nfts")),
+    *(f"assets/stream/{name}" for name in ("backgrounds", "overlays", "nfts", "audio")),
     *(f"assets/character/{name}" for name in ("expressions", "backgrounds", "props")),
     *(f"logs/{source.value}" for source in SERVICES),
     "recordings",

@@ -26,6 +26,7 @@ class AssetFolder(StrEnum):
     BACKGROUNDS = "stream/backgrounds"
     OVERLAYS = "stream/overlays"
     NFTS = "stream/nfts"
+    AUDIO = "stream/audio"
     EXPRESSIONS = "character/expressions"
     CHARACTER_BACKGROUNDS = "character/backgrounds"
     PROPS = "character/props"
@@ -106,6 +107,17 @@ class AssetStore:
             return bool(self._fs.isfile(self._path(key)))
         except OSError as error:
             raise Unavailable(f"The asset store cannot be read: {error}.") from error
+
+    def delete(self, key: str) -> bool:
+        """Remove an asset; False when it was not there. Whoever calls knows that nothing refers to it any more."""
+        path = self._path(key)
+        try:
+            self._fs.rm_file(path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise Unavailable(f"The asset store cannot be written: {error}. The file is still there.") from error
+        return True
 
     def recall(self, source: bytes) -> KnownPicture | None:
         """What the picture with these bytes became, if it was taken in before and is still here.

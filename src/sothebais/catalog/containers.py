@@ -52,10 +52,11 @@ def kind_of(data: bytes) -> Kind:
         return Kind.GIF
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return Kind.WEBP
-    raise InvalidInput(f"This is {_described(data)}; PNG, JPEG, WebP and GIF pictures are taken.", field="image")
+    raise InvalidInput(f"This is {described(data)}; PNG, JPEG, WebP and GIF pictures are taken.", field="image")
 
 
-def _described(data: bytes) -> str:
+def described(data: bytes) -> str:
+    """What a file that is no picture of ours seems to be, and what to do about it."""
     head = data[:_HEAD_BYTES].replace(b"\x00", b"").lower()
     if b"<svg" in head:
         return "an SVG drawing, which can carry programs. Render it to PNG (1200 pixels or more a side) and import that"
