@@ -33,8 +33,19 @@ class AssetType(StrEnum):
     AUDIO = "AUDIO"
 
 
+class Orientation(StrEnum):
+    """Which way a scene's canvas lies."""
+
+    WIDE = "WIDE"
+    VERTICAL = "VERTICAL"
+
+
 class Stream(Base):
-    """One broadcast. ``outputs`` names its targets without their keys; ``summary`` is filled at its end."""
+    """One broadcast. ``outputs`` names its targets without their keys; ``summary`` is filled at its end.
+
+    ``scene`` is what the stream-manager has on air. What operators ask for stands in the columns behind it: a scene of
+    their own (none: the scene follows the auction), a slate, the end.
+    """
 
     __tablename__ = "streams"
     __table_args__ = (
@@ -42,6 +53,12 @@ class Stream(Base):
         sa.CheckConstraint("fps between 1 and 120", name="fps_range"),
         sa.CheckConstraint("(ended_at is not null) = (status in ('ENDED','FAILED'))", name="end_when_over"),
         sa.CheckConstraint("ended_at is null or started_at is null or ended_at >= started_at", name="times_in_order"),
+        sa.CheckConstraint("(scene_name is null) = (scene_revision is null)", name="scene_whole"),
+        sa.CheckConstraint("scene_revision is null or scene_revision >= 0", name="scene_revision_not_negative"),
+        sa.CheckConstraint("scene_transition in ('cut','fade','slide','zoom')", name="scene_transition_known"),
+        sa.CheckConstraint("scene_duration_ms between 0 and 5000", name="scene_duration_range"),
+        sa.CheckConstraint("(slate_sentence is null) = (slate_at is null)", name="slate_whole"),
+        sa.CheckConstraint("(stop_requested_at is null) = (stop_cause is null)", name="stop_whole"),
         sa.CheckConstraint("frames >= 0 and dropped_frames >= 0 and peak_viewers >= 0", name="counts_not_negative"),
         # two broadcasts of one session would show two truths
         sa.Index(
@@ -68,6 +85,43 @@ class Stream(Base):
     dropped_frames: Mapped[int] = mapped_column(sa.BigInteger, server_default="0")
     peak_viewers: Mapped[int] = mapped_column(server_default="0")
     summary: Mapped[dict[str, Any] | None]
+    scene_name: Mapped[str | None]
+    scene_revision: Mapped[int | None]
+    scene_transition: Mapped[str] = mapped_column(server_default="fade")
+    scene_duration_ms: Mapped[int] = mapped_column(server_default="600")
+    scene_at: Mapped[datetime | None]
+    slate_sentence: Mapped[str | None]
+    slate_meaning: Mapped[str] = mapped_column(server_default="")
+    slate_at: Mapped[datetime | None]
+    stop_requested_at: Mapped[datetime | None]
+    stop_cause: Mapped[str | None]
+    # who asked; no foreign key, as the log has ids too when somebody is gone
+    stop_actor: Mapped[UUID | None]
+
+
+class StreamScene(Base):
+    """One revision of a scene. Rows are only added: what was on air can be drawn again.
+
+    ``document`` is the scene whole, with every default as it was; ``sha256`` is that of its canonical JSON. A scene
+    with the name of a built-in one is shown in its place.
+    """
+
+    __tablename__ = "stream_scenes"
+    __table_args__ = (
+        sa.UniqueConstraint("name", "orientation", "revision"),
+        sa.CheckConstraint("name ~ '^[a-z0-9][a-z0-9_-]{0,63}$'", name="name_shape"),
+        sa.CheckConstraint("revision >= 1", name="revision_counts"),
+        sa.CheckConstraint("octet_length(sha256) = 32", name="sha256_length"),
+    )
+
+    id: Mapped[Id]
+    name: Mapped[str]
+    orientation: Mapped[Orientation] = mapped_column(checked_enum(Orientation))
+    revision: Mapped[int]
+    document: Mapped[dict[str, Any]]
+    sha256: Mapped[bytes]
+    created_at: Mapped[Created]
+    actor: Mapped[UUID | None]
 
 
 class StreamAsset(Base):
