@@ -1,0 +1,117 @@
+"""Sinks on libavformat: RTMP(S), and fragmented MP4 in a file.
+
+Each builds its own packets from plain values, because muxing changes a packet's times.
+"""
+
+import os
+import shutil
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+import av
+
+from sothebais.stream import encoding
+from sothebais.stream.encoder import Encoder, Packet
+from sothebais.stream.encoding import SAMPLE_RATE
+from sothebais.stream.outputs.output import SinkRefused
+
+#: How often a recording looks at the disk.
+DISK_LOOK_S: Final = 2.0
+
+
+class Templates:
+    """What a muxer must know of the streams."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.video, self.audio = encoder.video, encoder.audio
+        self.fps = encoder.form.fps
+
+
+class Muxed:
+    """Packets into one container. With ``rebase`` the first one that is written is at zero."""
+
+    def __init__(self, container: Any, templates: Templates, *, rebase: bool) -> None:
+        self._container = container
+        self._streams = {
+            "video": container.add_stream_from_template(templates.video),
+            "audio": container.add_stream_from_template(templates.audio),
+        }
+        self._bases = {"video": Fraction(1, templates.fps), "audio": Fraction(1, SAMPLE_RATE)}
+        self._rebase = rebase
+        self._begin: Fraction | None = None
+
+    def write(self, packet: Packet) -> None:
+        """Into the container, where it belongs in time."""
+        base = self._bases[packet.kind]
+        if self._begin is None:
+            # sound that lies before the first picture is not sent
+            self._begin = packet.pts * base if self._rebase else Fraction(0)
+        shift = int(self._begin / base)
+        if packet.dts < shift:
+            return
+        made: Any = av.Packet(packet.data)
+        made.stream = self._streams[packet.kind]
+        made.pts, made.dts, made.duration = packet.pts - shift, packet.dts - shift, packet.duration
+        made.time_base = base
+        made.is_keyframe = packet.key
+        self._container.mux_one(made)
+
+    def close(self) -> None:
+        """Write the end and let go."""
+        self._container.close()
+
+
+def open_rtmp(url: str, templates: Templates, *, ca_file: str | None = None) -> Muxed:
+    """Connect to an ingest server."""
+    container = av.open(
+        url,
+        "w",
+        format="flv",
+        options=encoding.rtmp_options(url, ca_file=ca_file),
+        timeout=(encoding.RTMP_CONNECT_S, encoding.RTMP_WRITE_S),
+    )
+    sink = Muxed(container, templates, rebase=True)
+    container.start_encoding()
+    return sink
+
+
+class Recording(Muxed):
+    """A file that can be read whatever happened to it. It ends before it would fill the disk: bids are kept there too."""
+
+    def __init__(self, path: Path, templates: Templates, *, disk_free_bytes_min: int) -> None:
+        self._path, self._free_min = path, disk_free_bytes_min
+        self._look_at = 0.0
+        self._check()
+        self._file = path.open("xb")
+        try:
+            container = av.open(
+                self._file, "w", format="mp4", options=dict(encoding.RECORDING_OPTIONS), buffer_size=1 << 18
+            )
+            super().__init__(container, templates, rebase=True)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def write(self, packet: Packet) -> None:
+        if packet.kind == "video" and packet.key:
+            self._check()
+        super().write(packet)
+
+    def close(self) -> None:
+        try:
+            super().close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
+
+    def _check(self) -> None:
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + DISK_LOOK_S
+        free = shutil.disk_usage(self._path.parent).free
+        if free < self._free_min:
+            raise SinkRefused(f"the disk has {free / 1e9:.1f} GB left, recordings stop at {self._free_min / 1e9:.1f} GB")
