@@ -1,0 +1,132 @@
+"""What the host says and how it looks, folded from its events. Pure."""
+
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from sothebais.instants import Millis
+from sothebais.stream.facts import Told
+from sothebais.stream.layers import NEVER
+from sothebais.stream.show import Caption, HostLook, Mouth
+
+#: What was written and may still be spoken.
+MESSAGES_KEPT_MAX: Final = 16
+SAYINGS_KEPT_MAX: Final = 8
+#: How long words without a voice stay: as long as a slow reader needs.
+READ_MS_PER_CHARACTER: Final = 65
+READ_MS_MIN: Final = 2_500
+READ_MS_MAX: Final = 15_000
+#: A caption stays so long after its last word.
+LINGER_MS: Final = 700
+
+
+class Said(Struct, frozen=True):
+    """The caption and the look of an instant, and until when they stay."""
+
+    caption: Caption | None
+    host: HostLook
+    until: Millis
+
+
+class Saying(Struct, frozen=True):
+    """One thing said: its captions one after the other, and the mouth that says it."""
+
+    message: str
+    at: Millis
+    until: Millis
+    pages: tuple[Caption, ...]
+    mouth: tuple[Mouth, ...] = ()
+
+
+class Speaking:
+    """The host on the stream. What it says in the chat, in posts or about another campaign's lots is not shown."""
+
+    def __init__(self, host: HostLook, lots: frozenset[str]) -> None:
+        self._host = host
+        self._lots = lots
+        self._texts: dict[str, str] = {}
+        self._sayings: list[Saying] = []
+
+    def apply(self, told: Told) -> bool:
+        """Take an event of the host; whether it is seen or heard."""
+        data = told.data
+        match told.type:
+            case "agent:mood":
+                self._host = replace(self._host, mood=data["mood"], intensity=data["intensity"], since=told.at)
+            case "agent:asset:request":
+                self._host = replace(
+                    self._host,
+                    expression=data["expression"],
+                    background=data["background"],
+                    props=tuple(data["props"]),
+                )
+            case "agent:message":
+                return self._message(told)
+            case "agent:speech":
+                return self._speech(data)
+            case _:
+                return False
+        return True
+
+    def at(self, t: Millis) -> Said:
+        """What is said at an instant: nothing, once it was."""
+        saying, until = None, NEVER
+        for one in self._sayings:
+            if one.at > t:
+                until = min(until, one.at)
+                break
+            saying = one
+        if saying is None or t >= saying.until:
+            return Said(None, self._host, until)
+        until = min(until, saying.until)
+        caption = None
+        for page in saying.pages:
+            if page.at > t:
+                until = min(until, page.at)
+                break
+            caption = page
+        if caption is not None and caption.until <= t:
+            caption = None
+        elif caption is not None:
+            until = min(until, caption.until)
+        host = replace(self._host, mouth=saying.mouth) if saying.mouth else self._host
+        return Said(caption, host, until)
+
+    def _message(self, told: Told) -> bool:
+        data = told.data
+        elsewhere = data["place"] != "STREAM" or (data["auction"] is not None and data["auction"] not in self._lots)
+        text = "" if elsewhere else data["text"]
+        self._texts[str(told.id)] = text
+        while len(self._texts) > MESSAGES_KEPT_MAX:
+            del self._texts[next(iter(self._texts))]
+        if elsewhere:
+            return False
+        length = max(READ_MS_MIN, min(READ_MS_MAX, len(text) * READ_MS_PER_CHARACTER))
+        until = told.at + length
+        self._say(Saying(str(told.id), told.at, until, (Caption(text, self._host.name, told.at, until),)))
+        return True
+
+    def _speech(self, data: dict[str, Any]) -> bool:
+        message = data["message"]
+        text = self._texts.get(message)
+        if text == "":
+            return False
+        if text is None:  # written before the snapshot
+            text = " ".join(word["text"] for word in data["words"])
+        at = data["starts_at"]
+        until = at + data["duration"] + LINGER_MS
+        pages = (Caption(text, self._host.name, at, until),) if text else ()
+        mouth = tuple(Mouth(at + shape["at"], shape["opening"]) for shape in data["mouth"])
+        self._sayings = [one for one in self._sayings if one.message != message]
+        self._say(Saying(message, at, until, pages, mouth))
+        return True
+
+    def _say(self, saying: Saying) -> None:
+        # one voice: what begins later ends what was still on
+        earlier = [
+            one if one.until <= saying.at else replace(one, until=saying.at)
+            for one in self._sayings
+            if one.at < saying.at
+        ]
+        self._sayings = [*earlier, saying][-SAYINGS_KEPT_MAX:]
