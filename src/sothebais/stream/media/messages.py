@@ -33,10 +33,14 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
 
 
 class State(Struct, tag=True, frozen=True):
-    """The show from now on: a ``ShowState`` and the log position it stands for."""
+    """The show from ``since`` on: a ``ShowState`` and the log position it stands for.
+
+    One that lies ahead is what follows if nothing happens; another state before then takes its place.
+    """
 
     state: bytes
     position: str | None
+    since: Millis = 0
 
 
 class Scenes(Struct, tag=True, frozen=True):

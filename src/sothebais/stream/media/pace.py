@@ -4,9 +4,9 @@ Frames are paced by the monotonic clock, so a wall clock that is set anew neithe
 instant a frame shows follows the wall clock: when both have come apart it is moved there, at once.
 """
 
-import time
-from collections.abc import Callable
 from typing import Final
+
+from sothebais.clock import Clock
 
 #: A frame may show an instant so far from the wall clock's.
 APART_MS_MAX: Final = 40.0
@@ -15,17 +15,11 @@ APART_MS_MAX: Final = 40.0
 class Pace:
     """Frame 0 is due when this is made. Times of the monotonic clock in seconds, of the server in milliseconds."""
 
-    def __init__(
-        self,
-        fps: int,
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, fps: int, clock: Clock) -> None:
         self.fps = fps
-        self._monotonic, self._wall = monotonic, wall
-        self._begin = monotonic()
-        self._offset = wall() * 1_000
+        self._clock = clock
+        self._begin = clock.monotonic()
+        self._offset = float(clock.now())
         self.moved = 0
 
     def due(self, frame: int) -> float:
@@ -34,11 +28,11 @@ class Pace:
 
     def left(self, frame: int) -> float:
         """Seconds until then; negative when it is late."""
-        return self.due(frame) - self._monotonic()
+        return self.due(frame) - self._clock.monotonic()
 
     def now(self) -> int:
         """The frame that is due last."""
-        return int((self._monotonic() - self._begin) * self.fps)
+        return int((self._clock.monotonic() - self._begin) * self.fps)
 
     def at(self, frame: int) -> float:
         """The server time that a frame shows."""
@@ -46,7 +40,7 @@ class Pace:
 
     def follow(self) -> float:
         """Look at the wall clock; how far (ms) the shown instants were moved."""
-        apart = self._wall() * 1_000 - (self._offset + (self._monotonic() - self._begin) * 1_000)
+        apart = self._clock.now() - (self._offset + (self._clock.monotonic() - self._begin) * 1_000)
         if abs(apart) <= APART_MS_MAX:
             return 0.0
         self._offset += apart
