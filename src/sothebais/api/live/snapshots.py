@@ -91,6 +91,7 @@ class Snapshots:
                 "ended_at": None if row.ended_at is None else isoformat(from_datetime(row.ended_at)),
             },
             "scene": await self._state(keys.stream_scene(row.id)),
+            "viewers": await self._state(keys.stream_viewers(row.id)),
         }
 
     async def _agent(self) -> dict[str, Any]:

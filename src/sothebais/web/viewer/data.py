@@ -19,6 +19,7 @@ from sothebais.campaigns.tables import Campaign, CampaignDay
 from sothebais.catalog.tables import ArtItem, Collection
 from sothebais.errors import NotFound
 from sothebais.events.tables import EventLog
+from sothebais.stream.tables import Stream, StreamStatus
 from sothebais.users.tables import User
 
 RUNNING = (Status.ACTIVE, Status.CLOSING, Status.PAUSED)
@@ -349,6 +350,13 @@ _CAMPAIGN_COLUMNS = (
     Campaign.fee,
     Collection.name.label("collection"),
 )
+
+
+async def on_air(engine: AsyncEngine) -> bool:
+    """Whether there is a live picture."""
+    running = sa.select(sa.exists().where(Stream.ended_at.is_(None), Stream.status != StreamStatus.STARTING))
+    async with engine.connect() as connection:
+        return bool((await connection.execute(running)).scalar_one())
 
 
 async def has_bid(engine: AsyncEngine, auction: UUID, user: UUID) -> bool:

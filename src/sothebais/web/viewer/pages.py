@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import RedirectResponse, Response
 
 from sothebais import ids
+from sothebais.api.live import addresses
 from sothebais.api.parts import parts_of
 from sothebais.auctions import repository
 from sothebais.auctions.model import Status
@@ -32,7 +33,9 @@ class Pages:
         """What is on, tonight's catalogue, results, what comes."""
         shown = await data.home(parts_of(request).database)
         first = shown.on_air or next((lot for lot in shown.catalogue if not lot.over), None)
-        return await self._renderer.page(request, "home.html", home=shown, first=first)
+        return await self._renderer.page(
+            request, "home.html", home=shown, first=first, stream=await self._stream(request)
+        )
 
     async def auction(self, request: Request) -> Response:
         """The room while a lot runs; afterwards, at the same address, its record."""
@@ -60,6 +63,7 @@ class Pages:
             chart=drawn,
             before=before,
             after=after,
+            stream=await self._stream(request),
             **mine,
         )
 
@@ -71,6 +75,12 @@ class Pages:
             "has_bid": await data.has_bid(database, lot.id, viewer.user),
             "follows": await people.follows(database, viewer.user, auction=lot.id),
         }
+
+    async def _stream(self, request: Request) -> dict[str, Any]:
+        """Whether there is a live picture, and where."""
+        parts = parts_of(request)
+        url = addresses.stream_url(parts.settings, request.url.scheme, request.url.netloc)
+        return {"on_air": await data.on_air(parts.database), "url": url}
 
     async def campaigns(self, request: Request) -> Response:
         """Every campaign."""

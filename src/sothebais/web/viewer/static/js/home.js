@@ -6,6 +6,7 @@ import { called } from "./history.js";
 import { LiveLot } from "./live.js";
 import { rollTo } from "./roll.js";
 import { isOver, LotStore } from "./store.js";
+import { still } from "./stream/still.js";
 
 const MINUTE_MS = 60_000;
 /** After a lot has ended the page waits so long, for the applause, and shows what is next. */
@@ -58,6 +59,7 @@ if (hero) {
     }
   }
 
+  const shown = still(data.stream);
   const live = new LiveLot(data.auction, {
     onSnapshot(lot) {
       if (store) store.adopt(lot);
@@ -72,7 +74,8 @@ if (hero) {
     },
     onTime: (server) => clock.hear(server),
     onState() {},
-  });
+    onOther: (message) => shown.hear(message),
+  }, { also: ["stream"] });
   live.start();
   setInterval(tick, 250);
   tick();

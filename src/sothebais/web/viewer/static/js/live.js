@@ -25,11 +25,13 @@ async function addresses() {
  * Follow a lot.
  *
  * `onSnapshot(snapshot)` and `onEvent(event)` come in order; `onTime(milliseconds)` is the house's time; `onState` is told
- * `live` (events come as they happen), `polling` (read again every few seconds) or `lost` (nothing answers).
+ * `live` (events come as they happen), `polling` (read again every few seconds) or `lost` (nothing answers). Messages of
+ * the topics `also` are given to `onOther` as they are.
  */
 export class LiveLot {
   #path;
   #topic;
+  #also;
   #handlers;
   #socket = null;
   #position = null;
@@ -42,7 +44,8 @@ export class LiveLot {
   #stopped = false;
   #state = null;
 
-  constructor(auction, handlers) {
+  constructor(auction, handlers, { also = [] } = {}) {
+    this.#also = also;
     this.#path = `/api/v1/auctions/${auction}`;
     this.#topic = `auction:${auction}`;
     this.#handlers = handlers;
@@ -102,6 +105,7 @@ export class LiveLot {
     socket.addEventListener("open", () => {
       this.#heardAt = Date.now();
       socket.send(JSON.stringify({ op: "subscribe", topics: [this.#topic], since: this.#position }));
+      if (this.#also.length) socket.send(JSON.stringify({ op: "subscribe", topics: this.#also }));
       // where nothing was missed nothing is sent; the answer to this says that the line holds
       socket.send(JSON.stringify({ op: "ping" }));
     });
@@ -125,7 +129,8 @@ export class LiveLot {
   #hear(message) {
     this.#heardAt = Date.now();
     if (message.op === "time") this.#handlers.onTime(message.server);
-    if (message.op === "resync") this.#position = null;
+    if (this.#also.includes(message.topic)) this.#handlers.onOther(message);
+    if (message.op === "resync" && message.topic === this.#topic) this.#position = null;
     if (message.op === "pong") this.#holds();
     if (message.topic !== this.#topic) return;
     if (message.op !== "snapshot" && message.op !== "event") return;

@@ -10,6 +10,7 @@ import { LiveLot } from "./live.js";
 import { cash } from "./money.js";
 import { Panel } from "./panel.js";
 import { isOver, LotStore } from "./store.js";
+import { picture } from "./stream/room.js";
 
 const TICK_MS = 200;
 const MINUTE_MS = 60_000;
@@ -146,6 +147,7 @@ function readAgain() {
   }, Math.random() * SCATTER_MS);
 }
 
+const shown = picture(data.stream);
 const live = new LiveLot(store.lot.id, {
   onSnapshot(lot) {
     const news = lot.bid_count !== store.lot.bid_count || lot.n > store.lot.n;
@@ -162,9 +164,13 @@ const live = new LiveLot(store.lot.id, {
     const told = history.tell(event);
     if (!moved || !told) readAgain();
   },
-  onTime: (server) => clock.hear(server),
+  onTime(server) {
+    clock.hear(server);
+    shown.time(server);
+  },
   onState: (state) => connection.show(state),
-});
+  onOther: (message) => shown.hear(message),
+}, { also: ["stream", "agent"] });
 live.start(store.lot.position);
 
 // a Dutch price falls by itself
