@@ -106,8 +106,10 @@ class Encoder:
             frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, self._samples, Fraction(1, SAMPLE_RATE)
             self._samples += AAC_FRAME
             # what comes out now may be an earlier block: the encoder looks ahead
-            for packet in self.audio.encode(frame):
-                made.append(self._sound(packet, at + (int(packet.pts) - first) * 1000 / SAMPLE_RATE))
+            made += [
+                self._sound(packet, at + (int(packet.pts) - first) * 1000 / SAMPLE_RATE)
+                for packet in self.audio.encode(frame)
+            ]
         return made
 
     def _sound(self, packet: Any, at: float) -> Packet:

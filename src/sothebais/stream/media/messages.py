@@ -30,6 +30,7 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     seed: int = 0
     disk_free_bytes_min: int = 0
     bed: bool = True
+    offset_ms: float = 0.0
 
 
 class State(Struct, tag=True, frozen=True):
@@ -81,6 +82,12 @@ class Bed(Struct, tag=True, frozen=True):
     """Whether music plays."""
 
     on: bool
+
+
+class HouseTime(Struct, tag=True, frozen=True):
+    """How far the house's time (PostgreSQL's) is ahead of this machine's."""
+
+    offset_ms: float
 
 
 class Slate(Struct, tag=True, frozen=True):
@@ -140,6 +147,7 @@ type ToMedia = (
     | Hush
     | Cue
     | Bed
+    | HouseTime
     | Slate
     | Rate
     | AddOutput

@@ -15,11 +15,13 @@ APART_MS_MAX: Final = 40.0
 class Pace:
     """Frame 0 is due when this is made. Times of the monotonic clock in seconds, of the server in milliseconds."""
 
-    def __init__(self, fps: int, clock: Clock) -> None:
+    def __init__(self, fps: int, clock: Clock, offset_ms: float = 0.0) -> None:
         self.fps = fps
         self._clock = clock
+        #: The house's time is so much ahead of this machine's.
+        self.offset_ms = offset_ms
         self._begin = clock.monotonic()
-        self._offset = float(clock.now())
+        self._offset = clock.now() + offset_ms
         self.moved = 0
 
     def due(self, frame: int) -> float:
@@ -40,7 +42,7 @@ class Pace:
 
     def follow(self) -> float:
         """Look at the wall clock; how far (ms) the shown instants were moved."""
-        apart = self._clock.now() - (self._offset + (self._clock.monotonic() - self._begin) * 1_000)
+        apart = self._clock.now() + self.offset_ms - (self._offset + (self._clock.monotonic() - self._begin) * 1_000)
         if abs(apart) <= APART_MS_MAX:
             return 0.0
         self._offset += apart

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -53,7 +53,7 @@ class MediaProcess:
         self.encoder = Encoder(form, begin.codec)
         self._templates = Templates(self.encoder)
         self._clock = SystemClock()
-        self.pace = Pace(form.fps, self._clock)
+        self.pace = Pace(form.fps, self._clock, begin.offset_ms)
         self._pictures = HeldPictures()
         self._artworks: dict[str, Artwork] = {}
         self._ahead = Ahead(m.unpack(begin.state), begin.position)
@@ -79,6 +79,24 @@ class MediaProcess:
         self._want = m.Want(packets=False, fragments=False)
         self._pieces: Fragments | None = None
         self._pieces_lock = threading.Lock()
+        later = self._later
+        self._doing: dict[type, Callable[[Any], None]] = {
+            m.State: self._state,
+            m.Scenes: self._scenes,
+            m.Picture: lambda message: later(lambda: self._picture(message)),
+            m.Speak: lambda message: later(lambda: self._speak(message)),
+            m.Hush: lambda message: self._mixer.hush(message.id),
+            m.Cue: self._cue,
+            m.Bed: lambda message: self._bed(message.on),
+            m.HouseTime: self._house_time,
+            m.Slate: self._say_on_slate,
+            m.Rate: lambda message: self.sending.rate(message.video_kbps),
+            m.AddOutput: lambda message: self._add(message.spec),
+            m.DropOutput: self._drop,
+            m.Want: self._wanted,
+            m.WantFrame: lambda message: later(lambda: self._frame(message)),
+            m.Stall: lambda message: self.composing.stall(message.seconds),
+        }
         self._bytes_before, self._read_at, self._cpu_before = 0, time.monotonic(), time.process_time()
         self._frames_before = 0
 
@@ -107,41 +125,9 @@ class MediaProcess:
 
     def take(self, message: m.ToMedia) -> bool:
         """Do what the manager says; False when that is to leave."""
-        match message:
-            case m.State():
-                state = with_artworks(m.unpack(message.state), self._artworks)
-                self._ahead.put(message.since, state, message.position)
-            case m.Scenes():
-                self._scenes(message)
-            case m.Picture():
-                self._later(lambda: self._picture(message))
-            case m.Speak():
-                self._later(lambda: self._speak(message))
-            case m.Hush():
-                self._mixer.hush(message.id)
-            case m.Cue():
-                self._cue(message)
-            case m.Bed():
-                self._bed(message.on)
-            case m.Slate():
-                self._slate.notice = message.notice
-            case m.Rate():
-                self.sending.rate(message.video_kbps)
-            case m.AddOutput():
-                self._add(message.spec)
-            case m.DropOutput():
-                if (output := self._outputs.pop(message.name, None)) is not None:
-                    output.ask_to_stop()
-            case m.Want():
-                self._wanted(message)
-            case m.WantFrame():
-                self._later(lambda: self._frame(message))
-            case m.Stall():
-                self.composing.stall(message.seconds)
-            case m.Stop():
-                return False
-            case _:
-                raise TypeError(f"{type(message).__name__} comes once, and first")
+        if isinstance(message, m.Stop):
+            return False
+        self._doing[type(message)](message)
         return True
 
     def watch(self) -> None:
@@ -219,6 +205,16 @@ class MediaProcess:
 
     # what scenes show and people hear
 
+    def _state(self, message: m.State) -> None:
+        state = with_artworks(m.unpack(message.state), self._artworks)
+        self._ahead.put(message.since, state, message.position)
+
+    def _house_time(self, message: m.HouseTime) -> None:
+        self.pace.offset_ms = message.offset_ms
+
+    def _say_on_slate(self, message: m.Slate) -> None:
+        self._slate.notice = message.notice
+
     def _scenes(self, message: m.Scenes) -> None:
         try:
             self.composing.scenes([scenes.parse(scene) for scene in message.scenes])
@@ -278,6 +274,10 @@ class MediaProcess:
             ask_key=self.sending.ask_key,
         )
 
+    def _drop(self, message: m.DropOutput) -> None:
+        if (output := self._outputs.pop(message.name, None)) is not None:
+            output.ask_to_stop()
+
     def _opener(self, spec: OutputSpec) -> Callable[[], Sink]:
         templates, begin = self._templates, self._begin
         match spec.kind:
@@ -331,8 +331,9 @@ class MediaProcess:
         def run() -> None:
             try:
                 work()
-            except Exception as error:  # noqa: BLE001 - told, and the show goes on without it
-                log.error("stream.media_work_failed", exc_info=error)
+            except Exception as error:
+                # told, and the show goes on without it
+                log.exception("stream.media_work_failed")
                 self._link.send(m.Fault("ASSET", f"{type(error).__name__}: {error}"[:300]))
 
         self._worker.submit(run)
@@ -394,4 +395,3 @@ def _memory() -> int:
         return pages * resource.getpagesize()
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024
-

@@ -78,6 +78,7 @@ class Sending(threading.Thread):
         self._position: str | None = None
         self._position_told = False
         self._stopping = False
+        self._mixer_next: int | None = None
 
     def ask_key(self) -> None:
         """Somebody has to begin with a key frame."""
@@ -97,7 +98,8 @@ class Sending(threading.Thread):
             self._loop()
             for packet in self._encoder.flush():
                 self._hand_on(packet)
-        except BaseException as error:  # noqa: BLE001 - the process ends, and is started again, whatever it was
+        except BaseException as error:
+            # the process ends, and is started again, whatever it was
             self.failure = error
             log.critical("stream.encoding_failed", exc_info=error)
 
@@ -141,9 +143,7 @@ class Sending(threading.Thread):
         if self._rate is not None:
             self._encoder.rate(self._rate)
             self._rate = None
-        buffer = (
-            self._slate.at(self._ahead.at(at)[0], at) if self.counts.slate or current is None else current.buffer
-        )
+        buffer = self._slate.at(self._ahead.at(at)[0], at) if self.counts.slate or current is None else current.buffer
         position = None if self.counts.slate or current is None else current.position
         if position != self._position or not self._position_told:
             self._position, self._position_told = position, True
@@ -160,16 +160,12 @@ class Sending(threading.Thread):
         first, end = first_sample(frame, fps, SAMPLE_RATE), first_sample(frame + 1, fps, SAMPLE_RATE)
         at = self._pace.at(frame)
         house = round(at * SAMPLES_PER_MS) + self.mixer_ahead_ms * SAMPLES_PER_MS
-        # the instants of two frames are rounded each by itself; blocks follow one another to the sample
+        # the instants of two frames are rounded each by itself; blocks follow one another to the sample, and never go back
         expected = self._mixer_next
-        if expected is not None and abs(house - expected) < SAMPLES_PER_MS * 2:
-            house = expected
-        elif expected is not None and house < expected:
+        if expected is not None and house < expected + SAMPLES_PER_MS * 2:
             house = expected
         count = min(end - first, BLOCK_MAX)
         self._mixer_next = house + count
         for packet in self._encoder.sound(self._mixer.mix(house, count), first, at):
             self.counts.bytes += len(packet.data)
             self._hand_on(packet)
-
-    _mixer_next: int | None = None

@@ -6,6 +6,7 @@ MP4 muxer makes (``fragments``) into files. Every file is complete before a play
 
 import contextlib
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -157,4 +158,4 @@ class HlsFolder:
 
 
 def _changes(segments: list[Segment]) -> int:
-    return sum(a.initial != b.initial for a, b in zip(segments, segments[1:], strict=False))
+    return sum(a.initial != b.initial for a, b in pairwise(segments))

@@ -15,7 +15,14 @@ import structlog
 from av.error import FFmpegError
 
 from sothebais.stream.encoder import Packet
-from sothebais.stream.outputs.model import BACKOFF_S, BACKOFF_S_MAX, PACKETS_MAX, OutputReading, OutputReport, OutputSpec
+from sothebais.stream.outputs.model import (
+    BACKOFF_S,
+    BACKOFF_S_MAX,
+    PACKETS_MAX,
+    OutputReading,
+    OutputReport,
+    OutputSpec,
+)
 
 log = structlog.get_logger(__name__)
 

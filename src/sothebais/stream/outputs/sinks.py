@@ -114,4 +114,6 @@ class Recording(Muxed):
         self._look_at = now + DISK_LOOK_S
         free = shutil.disk_usage(self._path.parent).free
         if free < self._free_min:
-            raise SinkRefused(f"the disk has {free / 1e9:.1f} GB left, recordings stop at {self._free_min / 1e9:.1f} GB")
+            raise SinkRefused(
+                f"the disk has {free / 1e9:.1f} GB left, recordings stop at {self._free_min / 1e9:.1f} GB"
+            )
