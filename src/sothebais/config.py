@@ -6,7 +6,7 @@ Secrets come from the environment or from files, never from ``sothebais.toml``, 
 import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -159,6 +159,9 @@ class Settings(BaseSettings):
         default=None,
         description="Where assets are kept: a folder or an fsspec address (s3://bucket/prefix); else data/assets.",
     )
+    stream_asset_bytes_max: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = Field(
+        default=64 * 1024 * 1024, description="A file of the show (picture, video, sound) has at most so many bytes."
+    )
     ipfs_gateways: tuple[str, ...] = Field(
         default=(), description='Gateways for ipfs:// pictures, a JSON list such as ["https://ipfs.example/ipfs"].'
     )
@@ -215,6 +218,29 @@ class Settings(BaseSettings):
     private_receivers: bool = Field(
         default=False, description="Allow webhooks and web push to private addresses, and webhooks without TLS."
     )
+    agent_voice: Literal["piper", "openai", "none"] = Field(
+        default="piper",
+        description="Who speaks for the host: the embedded voice, a service at agent_voice_url, or nobody (captions only).",
+    )
+    agent_voice_file: Path | None = Field(
+        default=None,
+        description="Another Piper voice, voice.onnx with voice.onnx.json beside it; else the house's own.",
+    )
+    agent_voice_threads: Annotated[int, Field(ge=1, le=8)] = Field(
+        default=1, description="Processor threads of the embedded voice."
+    )
+    agent_voice_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="An OpenAI-compatible speech service, https://api.openai.com/v1; used with agent_voice = openai.",
+    )
+    agent_voice_key: SecretStr | None = Field(default=None, description="The key for agent_voice_url.")
+    agent_voice_name: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        default="alloy", description="The voice asked for at agent_voice_url."
+    )
+    agent_voice_model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        default="gpt-4o-mini-tts", description="The model asked for at agent_voice_url."
+    )
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least level that is logged."
     )
@@ -236,7 +262,7 @@ class Settings(BaseSettings):
                 raise ValueError(error.message) from error
         return value
 
-    @field_validator("database_url", "redis_url", "house_key", "secrets_key", "smtp_url", "vapid_key", mode="before")
+    @field_validator("database_url", "redis_url", "house_key", "secrets_key", "smtp_url", "vapid_key", "agent_voice_key", mode="before")
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """An empty variable says that the file's value does not count either."""

@@ -59,8 +59,3 @@ def finished(pcm: Pcm, rate: int) -> tuple[Pcm, float]:
     cut[:fade] *= ramp
     cut[len(cut) - fade :] *= ramp[::-1]
     return cut, start * 1_000 / rate
-
-
-def pause(ms: int, rate: int) -> Pcm:
-    """Silence."""
-    return np.zeros(rate * ms // 1_000, np.float32)

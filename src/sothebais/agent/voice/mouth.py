@@ -30,7 +30,7 @@ _OPENINGS: Final[Mapping[str, float]] = {
 }
 _CLOSED: Final = frozenset("mbp")
 _VOWELS: Final = frozenset("ɑaæʌɔoɛɜɐəɚeɒɪʊiuᵻ")
-_VOWEL_WEIGHT: Final = 2.0
+_VOWEL_WEIGHT: Final = 3.0
 
 
 def shapes(times: Sequence[SymbolTime], *, length_ms: int) -> tuple[tuple[int, int], ...]:

@@ -5,6 +5,7 @@ is in none is read by its small letter-to-sound network. Which run of the text e
 """
 
 import re
+import threading
 import unicodedata
 from collections.abc import Mapping
 from typing import Final
@@ -94,11 +95,22 @@ _DOT_INSIDE: Final = re.compile(r"(?<=[A-Za-z0-9]{2})\.(?=[A-Za-z]{2})")
 
 
 class Phonemizer:
-    """Holds the dictionaries (70 MB, a third of a second to load). One thread at a time."""
+    """Holds the dictionaries: 70 MB, a third of a second to load, at the first use. For any number of threads."""
 
     def __init__(self) -> None:
-        self._engine = NanoG2P()
-        self._engine.lexicon.golds.update(HOUSE_WORDS)
+        self._engine: NanoG2P | None = None
+        self._lock = threading.Lock()
+
+    def load(self) -> None:
+        """Read the dictionaries, unless they are."""
+        with self._lock:
+            self._loaded()
+
+    def _loaded(self) -> NanoG2P:
+        if self._engine is None:
+            self._engine = NanoG2P()
+            self._engine.lexicon.golds.update(HOUSE_WORDS)
+        return self._engine
 
     def utterance(self, text: str) -> Utterance:
         """The phonemes of one sentence or part of one. Raises InvalidInput when nothing in it can be spoken."""
@@ -106,7 +118,8 @@ class Phonemizer:
             raise InvalidInput(f"At most {TEXT_LENGTH_MAX} characters are spoken at once.", field="text")
         runs = text.split()
         spoken = [spoken_form(run) for run in runs]
-        groups = self._groups(spoken)
+        with self._lock:
+            groups = _groups(self._loaded(), spoken)
         symbols: list[str] = []
         found: list[PhonemeRun] = []
         for run, group in zip(runs, groups, strict=True):
@@ -120,23 +133,6 @@ class Phonemizer:
             raise InvalidInput("There is nothing to say in this text.", field="text")
         return Utterance(tuple(symbols), tuple(found))
 
-    def _groups(self, spoken: list[str]) -> list[str]:
-        """IPA of each run, read in the context of the whole."""
-        chunks = [len(form.split()) for form in spoken]
-        try:
-            tokens = self._engine(" ".join(form for form in spoken if form))[1]
-            read = _by_chunk(tokens)
-            if len(read) != sum(chunks):  # the reader joined or split what blanks divide: read each run alone
-                alone = ["".join(_by_chunk(self._engine(form)[1])) if form else "" for form in spoken]
-                return [misaki_to_espeak_ipa(group) for group in alone]
-        except FrontendError as error:
-            raise InvalidInput(f"This text cannot be read aloud: {error}", field="text") from error
-        groups, at = [], 0
-        for count in chunks:
-            groups.append(misaki_to_espeak_ipa(" ".join(read[at : at + count])))
-            at += count
-        return groups
-
 
 def spoken_form(run: str) -> str:
     """A run of text with its signs as words and without what no voice can say; empty when nothing is left."""
@@ -144,6 +140,24 @@ def spoken_form(run: str) -> str:
     text = _DOT_INSIDE.sub(" dot ", _SPOKEN.sub("", text))
     text = _MARKS_IN_A_ROW.sub(lambda marks: min(marks[0].replace(" ", ""), key=_BY_WEIGHT.index), text)
     return " ".join(text.split())
+
+
+def _groups(engine: NanoG2P, spoken: list[str]) -> list[str]:
+    """IPA of each run, read in the context of the whole."""
+    chunks = [len(form.split()) for form in spoken]
+    try:
+        tokens = engine(" ".join(form for form in spoken if form))[1]
+        read = _by_chunk(tokens)
+        if len(read) != sum(chunks):  # the reader joined or split what blanks divide: read each run alone
+            alone = ["".join(_by_chunk(engine(form)[1])) if form else "" for form in spoken]
+            return [misaki_to_espeak_ipa(group) for group in alone]
+    except FrontendError as error:
+        raise InvalidInput(f"This text cannot be read aloud: {error}", field="text") from error
+    groups, at = [], 0
+    for count in chunks:
+        groups.append(misaki_to_espeak_ipa(" ".join(read[at : at + count])))
+        at += count
+    return groups
 
 
 def _by_chunk(tokens: list[Token]) -> list[str]:

@@ -6,7 +6,7 @@ each phoneme lasts is the model's own figure, so words and mouth follow the soun
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,21 +20,20 @@ from onnxruntime.capi import onnxruntime_pybind11_state as native
 from sothebais.agent.voice import loudness, mouth, timing
 from sothebais.agent.voice.onnx_outputs import NotReadable, outputs_of, with_output
 from sothebais.agent.voice.phonemes import Phonemizer
-from sothebais.agent.voice.ports import PACE_MAX, PACE_MIN, TEXT_LENGTH_MAX, Pcm, Speech, VoiceFailed, join
-from sothebais.agent.voice.sentences import parts
+from sothebais.agent.voice.ports import Pcm, Speech, VoiceFailed, check, join, rested
+from sothebais.agent.voice.sentences import PART_LENGTH_MAX, rest_after_ms, speakable_parts
 from sothebais.clock import Clock, Millis
-from sothebais.errors import InvalidInput, Overloaded
+from sothebais.errors import Overloaded
 
 #: Texts that may wait for the voice or be spoken by it; a host that is further behind says nothing new.
 REQUESTS_MAX: Final = 8
 #: Phoneme symbols of a part; a part of 220 letters has about 260.
 SYMBOLS_MAX: Final = 900
-#: Rest between two sentences, and where a sentence was cut.
-SENTENCE_PAUSE_MS: Final = 180
-CUT_PAUSE_MS: Final = 40
 WARM_UP_TEXT: Final = "Good evening, Xanthippe."
 #: Samples the model makes of each of its frames.
 _HOP: Final = 256
+#: The model's sound comes so much before the frames that it counts (median over 50 sentences, against the envelope).
+_SOUND_LEADS_MS: Final = 20.0
 _PAD, _START, _END = "_", "^", "$"
 _NATIVE_ERRORS: Final = (
     native.Fail,
@@ -63,7 +62,7 @@ class PiperModel:
     phonemizer: Phonemizer
 
     @classmethod
-    def load(cls, file: Path | None, *, threads: int) -> "PiperModel":
+    def load(cls, file: Path | None, *, threads: int, phonemizer: Phonemizer) -> "PiperModel":
         """The voice of ``file`` (``.onnx`` with ``.onnx.json`` beside it), else the one that the house brings.
 
         Raises VoiceFailed, saying what is wrong with the file.
@@ -93,11 +92,11 @@ class PiperModel:
                 float(scales.get("noise_w", 0.8)),
             ),
             session=session,
-            phonemizer=Phonemizer(),
+            phonemizer=phonemizer,
         )
 
-    def speak(self, text: str, *, pace: float, pause_ms: int, run: onnxruntime.RunOptions) -> Speech:
-        """One part of a text, with a rest after it. Setting ``run.terminate`` from another thread ends it early."""
+    def speak(self, text: str, *, pace: float, run: onnxruntime.RunOptions) -> Speech:
+        """One part of a text. Setting ``run.terminate`` from another thread ends it early."""
         utterance = self.phonemizer.utterance(text)
         known = [self.ids.get(symbol) for symbol in utterance.symbols[:SYMBOLS_MAX]]
         ids = [self.ids[_START], self.ids[_PAD]]
@@ -119,17 +118,19 @@ class PiperModel:
         except _NATIVE_ERRORS as error:
             raise VoiceFailed(f"The embedded voice failed: {str(error)[:200]}") from error
         raw: Pcm = np.asarray(sound, np.float32).reshape(-1)
-        if not np.isfinite(raw).all():
-            raise VoiceFailed("The embedded voice gave no sound.")
         ms = np.asarray(frames, np.float64).reshape(-1) * (_HOP * 1_000 / self.rate)
         pcm, cut_ms = loudness.finished(raw, self.rate)
+        if not len(pcm) or not np.isfinite(pcm).all():
+            raise VoiceFailed("The embedded voice gave no sound.")
         # start and its padding come first, the end last; a symbol's padding belongs to it
         lengths = ms[2:-1].reshape(-1, 2).sum(axis=1)
         spare = [0.0] * (len(utterance.symbols) - len(lengths))
-        times = timing.from_lengths(utterance.symbols, [*lengths, *spare], start_ms=float(ms[:2].sum()) - cut_ms)
+        times = timing.from_lengths(
+            utterance.symbols, [*lengths, *spare], start_ms=float(ms[:2].sum()) - _SOUND_LEADS_MS - cut_ms
+        )
         sound_ms = len(pcm) * 1_000 // self.rate
         return Speech(
-            pcm=np.concatenate([pcm, loudness.pause(pause_ms, self.rate)]),
+            pcm=pcm,
             rate=self.rate,
             words=timing.words(utterance, times, length_ms=sound_ms),
             mouth=mouth.shapes(times, length_ms=sound_ms),
@@ -144,6 +145,7 @@ class PiperVoice:
     clock: Clock
     file: Path | None = None
     threads: int = 1
+    phonemizer: Phonemizer = field(default_factory=Phonemizer)
     requests: int = field(default=0, init=False)
     _model: PiperModel | None = field(default=None, init=False)
     _pool: ThreadPoolExecutor = field(init=False)
@@ -163,38 +165,30 @@ class PiperVoice:
             self._model = await loop.run_in_executor(self._pool, self._load)
 
     def _load(self) -> PiperModel:
-        model = PiperModel.load(self.file, threads=self.threads)
-        model.speak(WARM_UP_TEXT, pace=1.0, pause_ms=0, run=onnxruntime.RunOptions())
+        model = PiperModel.load(self.file, threads=self.threads, phonemizer=self.phonemizer)
+        model.speak(WARM_UP_TEXT, pace=1.0, run=onnxruntime.RunOptions())
         return model
 
     async def synthesise(self, text: str, *, deadline: Millis, pace: float = 1.0) -> Speech:
-        """The whole text."""
-        return join([part async for part in self.stream(text, deadline=deadline, pace=pace)])
-
-    async def stream(self, text: str, *, deadline: Millis, pace: float = 1.0) -> AsyncIterator[Speech]:
-        """The text sentence by sentence, each as soon as it is made; all by ``deadline``.
-
-        Joined, the parts are what ``synthesise`` gives. Close the iterator (``aclosing``) to stop early.
-        """
+        """The text, sentence by sentence, so that a text is given up at the next node of the model when time is up."""
         check(text, pace)
         if self.requests >= REQUESTS_MAX:
             raise Overloaded(f"{REQUESTS_MAX} texts wait for the voice already.")
         self.requests += 1
         try:
-            pieces = _speakable(parts(text))
-            for index, piece in enumerate(pieces):
-                last = index == len(pieces) - 1
-                rest = 0 if last else SENTENCE_PAUSE_MS if piece.endswith((".", "!", "?", "…")) else CUT_PAUSE_MS
-                yield await self._part(piece, deadline=deadline, pace=pace, pause_ms=rest)
+            pieces = speakable_parts(text, first_length_max=PART_LENGTH_MAX)
+            spoken = [await self._part(piece, deadline=deadline, pace=pace) for piece in pieces]
         finally:
             self.requests -= 1
+        rests = [rest_after_ms(piece) for piece in pieces[:-1]]
+        return join([*map(rested, spoken[:-1], rests), spoken[-1]])
 
-    async def _part(self, text: str, *, deadline: Millis, pace: float, pause_ms: int) -> Speech:
+    async def _part(self, text: str, *, deadline: Millis, pace: float) -> Speech:
         if self._model is None:
             raise VoiceFailed("The embedded voice is not loaded.")
         run = onnxruntime.RunOptions()
         model, loop = self._model, asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, lambda: model.speak(text, pace=pace, pause_ms=pause_ms, run=run))
+        work = loop.run_in_executor(self._pool, lambda: model.speak(text, pace=pace, run=run))
         try:
             async with asyncio.timeout(max(0, deadline - self.clock.now()) / 1_000):
                 return await work
@@ -207,27 +201,6 @@ class PiperVoice:
     async def close(self) -> None:
         """End the thread, after what it is doing."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def check(text: str, pace: float) -> None:
-    """Raise InvalidInput for a text or a pace that no voice takes."""
-    if not text.strip():
-        raise InvalidInput("There is nothing to say in this text.", field="text")
-    if len(text) > TEXT_LENGTH_MAX:
-        raise InvalidInput(f"At most {TEXT_LENGTH_MAX} characters are spoken at once.", field="text")
-    if not PACE_MIN <= pace <= PACE_MAX:
-        raise InvalidInput(f"pace is between {PACE_MIN} and {PACE_MAX}.", field="pace")
-
-
-def _speakable(pieces: tuple[str, ...]) -> list[str]:
-    """The pieces, one without a letter or digit joined to its neighbour so that its runs keep their place."""
-    joined: list[str] = []
-    for piece in pieces:
-        if (joined and not any(map(str.isalnum, piece))) or (joined and not any(map(str.isalnum, joined[-1]))):
-            joined[-1] += f" {piece}"
-        else:
-            joined.append(piece)
-    return joined
 
 
 def _options(threads: int) -> onnxruntime.SessionOptions:

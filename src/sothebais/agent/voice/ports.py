@@ -7,7 +7,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sothebais.errors import Unavailable
+from sothebais.errors import InvalidInput, Unavailable
 from sothebais.instants import Millis
 
 type Pcm = NDArray[np.float32]
@@ -73,6 +73,23 @@ class SpeechSynthesizer(Protocol):
 
     async def close(self) -> None:
         """Let threads and connections go."""
+
+
+def check(text: str, pace: float) -> None:
+    """Raise InvalidInput for a text or a pace that no voice takes."""
+    if not text.strip():
+        raise InvalidInput("There is nothing to say in this text.", field="text")
+    if len(text) > TEXT_LENGTH_MAX:
+        raise InvalidInput(f"At most {TEXT_LENGTH_MAX} characters are spoken at once.", field="text")
+    if not PACE_MIN <= pace <= PACE_MAX:
+        raise InvalidInput(f"pace is between {PACE_MIN} and {PACE_MAX}.", field="pace")
+
+
+def rested(speech: Speech, rest_ms: Millis) -> Speech:
+    """The speech with silence after it, the mouth shut."""
+    shut = speech.mouth if speech.mouth[-1][1] == 0 else (*speech.mouth, (speech.duration_ms, 0))
+    silence = np.zeros(speech.rate * rest_ms // 1_000, np.float32)
+    return replace(speech, pcm=np.concatenate([speech.pcm, silence]), mouth=shut)
 
 
 def join(parts: Sequence[Speech]) -> Speech:

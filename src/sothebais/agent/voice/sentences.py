@@ -9,6 +9,9 @@ PART_LENGTH_MAX: Final = 220
 FIRST_PART_LENGTH_MAX: Final = 110
 #: A part is not cut shorter than this for a comma's sake.
 PART_LENGTH_MIN: Final = 24
+#: Rest between two sentences, and where a sentence was cut.
+SENTENCE_REST_MS: Final = 180
+CUT_REST_MS: Final = 40
 _CLOSERS: Final = "\"'”’»)]"
 _ABBREVIATIONS: Final = frozenset({"mr.", "mrs.", "ms.", "dr.", "vs.", "e.g.", "i.e.", "approx."})
 
@@ -28,6 +31,26 @@ def parts(text: str, *, first_length_max: int = FIRST_PART_LENGTH_MAX) -> tuple[
     for sentence in _sentences(text.split()):
         found += [" ".join(runs) for runs in _cut(sentence, PART_LENGTH_MAX if found else first_length_max)]
     return tuple(found)
+
+
+def speakable_parts(text: str, *, first_length_max: int = FIRST_PART_LENGTH_MAX) -> tuple[str, ...]:
+    """``parts`` where each has something to say: one without a letter or digit goes with its neighbour."""
+    joined: list[str] = []
+    for part in parts(text, first_length_max=first_length_max):
+        if joined and not (_says(part) and _says(joined[-1])):
+            joined[-1] += f" {part}"
+        else:
+            joined.append(part)
+    return tuple(joined)
+
+
+def rest_after_ms(part: str) -> int:
+    """How long a voice rests after a part before the next."""
+    return SENTENCE_REST_MS if ends_sentence(part.rsplit(maxsplit=1)[-1]) else CUT_REST_MS
+
+
+def _says(part: str) -> bool:
+    return any(map(str.isalnum, part))
 
 
 def _sentences(runs: Iterable[str]) -> Iterable[list[str]]:
