@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sothebais.rehearsal import showcase
 from sothebais.stream.compositor import Composer, Compositor, full
 from sothebais.stream.damage import RECTS_MAX, aligned, merged
+from sothebais.stream.host_look import pose
 from sothebais.stream.layers import Dot, Fill, Glow, Key, Layer, Rect, Text
 from sothebais.stream.pictures import HeldPictures
 from sothebais.stream.scenes.builtin import NAMES, scenes_for
@@ -184,6 +185,8 @@ def test_a_second_of_the_countdown_dirties_the_ring_and_nothing_else(pictures: H
     composer = Composer(Programme(scenes_for(WIDTH, HEIGHT), WIDTH, HEIGHT), pictures)
     state, t = showcase.state("auction")
     state = msgspec.structs.replace(state, live=False)
+    # a second in which the host sits still
+    t = next(at for at in range(t, t + 20_000, 1_000) if pose(state.host, at).until > at + 1_000)
     composer.render(state, t)
     rects = composer.render(state, t + 1000)
     assert len(rects) == 1

@@ -10,7 +10,8 @@ from sothebais.stream.scenes.model import Beginning, Condition
 from sothebais.stream.show import Lot, LotStatus, ShowState
 
 
-def _warned(lot: Lot, t: Millis) -> bool:
+def warned(lot: Lot, t: Millis) -> bool:
+    """Whether a lot that runs is within its fair warning."""
     return lot.paused_at is None and t >= lot.ends_at - lot.fair_warning_ms
 
 
@@ -23,8 +24,8 @@ _OF_THE_LOT: Final[Mapping[str, Callable[[Lot, Millis], bool]]] = MappingProxyTy
         "reserve": lambda lot, t: lot.has_reserve,
         "sold": lambda lot, t: lot.status is LotStatus.SOLD,
         "passed": lambda lot, t: lot.status is LotStatus.PASSED,
-        "fair_warning": _warned,
-        "no_fair_warning": lambda lot, t: not _warned(lot, t),
+        "fair_warning": warned,
+        "no_fair_warning": lambda lot, t: not warned(lot, t),
     }
 )
 _OF_THE_SHOW: Final[Mapping[str, Callable[[ShowState, Millis], bool]]] = MappingProxyType(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sothebais import media
 from sothebais.instants import Millis
-from sothebais.stream import wording
+from sothebais.stream import host_element, wording
 from sothebais.stream.frame import Frame
 from sothebais.stream.layers import (
     CaptionText,
@@ -26,7 +26,6 @@ from sothebais.stream.layers import (
     Mark,
     Page,
     Picture,
-    Portrait,
     PostCard,
     Qr,
     Ring,
@@ -41,14 +40,12 @@ from sothebais.stream.layers import (
 from sothebais.stream.scenes import model
 from sothebais.stream.show import Artwork, Lot, LotStatus
 from sothebais.stream.themes import BODY, FRAME, LEAD, MAT, SHADOW, SMALL, TITLE
-from sothebais.stream.transitions import ease, next_whole, progress
+from sothebais.stream.transitions import STAMP_DELAY_MS, STAMP_MS, ease, next_whole, progress
 
 #: A pulse is drawn in so many steps; more would be other pixels for the same look.
 PULSE_STEPS: Final = 12
 PULSE_MS: Final = 2_000
 ROLL_STEPS: Final = 1_000
-STAMP_DELAY_MS: Final = 350
-STAMP_MS: Final = 260
 STAMP_TURN: Final = -60
 STAMP_FROM: Final = 1.7
 DRIFT_MS: Final = 60_000
@@ -80,6 +77,7 @@ def text(element: model.TextElement, frame: Frame) -> None:
             ("{day}", state.day),
             ("{tomorrow}", state.tomorrow),
             ("{bid_hint}", state.bid_hint),
+            ("{host}", state.host.name),
             ("{lot}", str(lot.number) if lot else ""),
             ("{title}", lot.title if lot else ""),
             ("{artist}", lot.artist if lot else ""),
@@ -153,11 +151,6 @@ def artwork(element: model.ArtworkElement, frame: Frame) -> None:
         w=w,
         h=h,
     )
-
-
-def host(_element: model.HostElement, frame: Frame) -> None:
-    """The host to the waist."""
-    frame.add(Portrait())
 
 
 def lot_card(element: model.LotCardElement, frame: Frame) -> None:
@@ -463,7 +456,7 @@ SHOWS: Final[Mapping[type[model.Element], Callable[[Any, Frame], None]]] = Mappi
         model.TextElement: text,
         model.OverlayElement: overlay,
         model.ArtworkElement: artwork,
-        model.HostElement: host,
+        model.HostElement: host_element.host,
         model.LotCardElement: lot_card,
         model.PriceElement: price,
         model.LeaderElement: leader,

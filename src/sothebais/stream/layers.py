@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from sothebais.instants import Millis
+from sothebais.stream.figure import HostPart
 
 #: Later than any frame: what was shown stays as it is until the state changes.
 NEVER: Millis = 1 << 62
@@ -183,12 +184,6 @@ class CaptionText(Struct, frozen=True):
     speaker: str
 
 
-class Portrait(Struct, frozen=True):
-    """The host."""
-
-    mood: str = "NEUTRAL"
-
-
 class Dot(Struct, frozen=True):
     """A round light."""
 
@@ -263,7 +258,7 @@ type Content = (
     | TickerRow
     | Qr
     | CaptionText
-    | Portrait
+    | HostPart
     | Dot
     | Card
     | Page

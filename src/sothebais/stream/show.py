@@ -118,7 +118,12 @@ class Mouth(Struct, frozen=True):
 
 
 class HostLook(Struct, frozen=True):
-    """The host as it is drawn. ``mouth`` belongs to what is being said, ``since`` to the mood."""
+    """The host as it is drawn. ``mouth`` belongs to what is being said, ``since`` to the mood.
+
+    ``expression`` names a drawn face (``host_look.expression_of`` has a mood's); ``was`` is the one before it, from which
+    the face turns. A character with pictures of its own has the expression's in ``picture``, an asset's reference, and
+    ``background`` may be one too.
+    """
 
     name: str = "Sable"
     mood: str = "NEUTRAL"
@@ -128,6 +133,9 @@ class HostLook(Struct, frozen=True):
     background: str | None = None
     props: tuple[str, ...] = ()
     mouth: tuple[Mouth, ...] = ()
+    picture: str | None = None
+    was: str = "neutral"
+    was_intensity: int = 0
 
 
 class Post(Struct, frozen=True):

@@ -32,6 +32,9 @@ _SPRING_DAMPING: Final = 6.0
 _SPRING_TURNS: Final = 1.75
 #: How far a zooming scene comes from, in thousandths of its size.
 ZOOM_FROM: Final = 920
+#: The stamp on a sold lot begins to fall so long after the end, and lands so long after that.
+STAMP_DELAY_MS: Final = 350
+STAMP_MS: Final = 260
 
 
 def _out(power: int) -> Callable[[float], float]:

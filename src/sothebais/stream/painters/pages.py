@@ -4,9 +4,9 @@ import skia
 
 from sothebais import media
 from sothebais.stream import text, themes
-from sothebais.stream.layers import Card, Portrait, PostCard, SlateText
+from sothebais.stream.layers import Card, PostCard, SlateText
 from sothebais.stream.painters.brush import Brush
-from sothebais.stream.painters.raven import crest, portrait
+from sothebais.stream.painters.crest import crest
 
 
 def card(content: Card, brush: Brush) -> None:
@@ -100,8 +100,3 @@ def post(content: PostCard, brush: Brush) -> None:
 def right_of(plate: skia.Rect, pad: float, x: float) -> float:
     """The room between ``x`` and the inner right edge of a plate."""
     return float(plate.right() - pad - x)
-
-
-def host(_content: Portrait, brush: Brush) -> None:
-    """The host, standing at the bottom of the box."""
-    portrait(brush)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from sothebais.stream import layers
-from sothebais.stream.painters import bidding, pages, results, surfaces, words
+from sothebais.stream import figure, layers
+from sothebais.stream.painters import attire, bidding, pages, plumage, results, stagecraft, surfaces, words
 from sothebais.stream.painters.brush import Brush
 
 PAINTERS: Final[Mapping[type, Callable[[Any, Brush], None]]] = MappingProxyType(
@@ -31,7 +31,15 @@ PAINTERS: Final[Mapping[type, Callable[[Any, Brush], None]]] = MappingProxyType(
         layers.Page: results.page,
         layers.SlateText: pages.slate,
         layers.PostCard: pages.post,
-        layers.Portrait: pages.host,
+        figure.HostBackdrop: stagecraft.backdrop,
+        figure.HostBody: attire.body,
+        figure.HostPlumage: plumage.plumage,
+        figure.HostBeak: plumage.beak,
+        figure.HostEye: plumage.eye,
+        figure.HostSpectacles: plumage.spectacles,
+        figure.HostTie: attire.tie,
+        figure.HostWings: attire.wings,
+        figure.HostLectern: stagecraft.lectern,
     }
 )
 

@@ -153,9 +153,11 @@ class ArtworkElement(Element):
 
 
 class HostElement(Element):
-    """The host."""
+    """The host to the waist, looking to one side. What stands around the host may be changed by the show."""
 
     type: Literal["host"]
+    facing: Literal["left", "right"] = "right"
+    background: Literal["none", "plain", "lectern", "curtain"] = "plain"
 
 
 class LotCardElement(Element):

@@ -1,0 +1,113 @@
+"""What stands around the host: the pool of light, the curtain with its lamp, the lectern with the crest."""
+
+from typing import Final
+
+import skia
+
+from sothebais.stream import figure
+from sothebais.stream.painters.brush import Brush
+from sothebais.stream.painters.crest import crest
+from sothebais.stream.painters.plumage import standing
+from sothebais.stream.painters.shapes import along, around, edge, flat, outline, smooth, soft, stroke
+
+_TOP: Final = 322
+
+
+def backdrop(content: figure.HostBackdrop, brush: Brush) -> None:
+    """Behind the host. Its edges fade, so that it is no box on the wall."""
+    with standing(brush) as canvas:
+        if content.kind == "curtain":
+            _curtain(canvas)
+        else:
+            pool = around(
+                (205, 150),
+                205,
+                ("#8C97AB", 0.60, 0),
+                ("#6B7588", 0.42, 0.35),
+                ("#4A5262", 0.18, 0.7),
+                ("#3C4452", 0, 1),
+            )
+            canvas.drawCircle(205, 150, 205, pool)
+            warm = around((205, 120), 150, ("#D9B26A", 0.20, 0), ("#D9B26A", 0.07, 0.6), ("#D9B26A", 0, 1))
+            canvas.drawCircle(205, 120, 150, warm)
+
+
+def _curtain(canvas: skia.Canvas) -> None:
+    whole = skia.Rect.MakeWH(figure.WIDE, figure.HIGH)
+    canvas.saveLayer(whole)
+    canvas.drawRect(whole, along((0, 0), (0, figure.HIGH), ("#5A1722", 1, 0), ("#3B0E18", 1, 0.6), ("#1D070D", 1, 1)))
+    for fold in range(8):
+        x = fold * 56.0 - 10 + (fold % 3) * 5
+        canvas.drawRect(
+            skia.Rect.MakeLTRB(x, 0, x + 56, figure.HIGH),
+            along(
+                (x, 0),
+                (x + 56, 0),
+                ("#160408", 0.75, 0),
+                ("#160408", 0, 0.35),
+                ("#C24A55", 0.34, 0.55),
+                ("#160408", 0, 0.8),
+                ("#160408", 0.7, 1),
+            ),
+        )
+    # the lamp: a shade on a brass arm, and what it lights
+    canvas.drawCircle(
+        62, 84, 175, around((62, 84), 175, ("#FFD48A", 0.7, 0), ("#FFB45A", 0.26, 0.35), ("#FFB45A", 0, 1))
+    )
+    canvas.drawPath(outline("M62 96 L62 132 C62 142 52 144 46 150"), stroke("#5A4216", 6))
+    canvas.drawPath(outline("M62 96 L62 132 C62 142 52 144 46 150"), stroke("#D9B26A", 3.4))
+    shade = outline("M44 58 L80 58 L94 98 C76 104 48 104 30 98 Z")
+    canvas.drawPath(shade, along((62, 56), (62, 102), ("#F3C77F", 1, 0), ("#FFE9BE", 1, 0.7), ("#FFF6E0", 1, 1)))
+    edge(
+        canvas,
+        shade,
+        along((30, 60), (94, 60), ("#8A5A1E", 0.8, 0), ("#8A5A1E", 0, 0.3), ("#8A5A1E", 0, 0.7), ("#8A5A1E", 0.8, 1)),
+        5,
+        3,
+    )
+    fade = around((figure.WIDE / 2, 170), 215, ("#000000", 1, 0), ("#000000", 1, 0.62), ("#000000", 0, 1))
+    fade.setBlendMode(skia.BlendMode.kDstIn)
+    canvas.drawPaint(fade)
+    canvas.restore()
+
+
+def lectern(_content: figure.HostLectern, brush: Brush) -> None:
+    """Dark wood, a brass edge, the crest in a medallion."""
+    with standing(brush) as canvas:
+        front = outline(f"M50 {_TOP + 10} L352 {_TOP + 10} L344 372 L58 372 Z")
+        canvas.drawPath(
+            front,
+            along((76, 0), (338, 0), ("#4A2E1C", 1, 0), ("#3A2416", 1, 0.3), ("#2A190F", 1, 0.7), ("#170D08", 1, 1)),
+        )
+        canvas.drawRect(
+            skia.Rect.MakeLTRB(50, _TOP + 10, 352, _TOP + 26),
+            along((0, _TOP + 10), (0, _TOP + 26), ("#000000", 0.6, 0), ("#000000", 0, 1)),
+        )
+        top = smooth(
+            (
+                (32, _TOP + 6),
+                (40, _TOP),
+                (200, _TOP - 3),
+                (362, _TOP),
+                (370, _TOP + 6),
+                (362, _TOP + 12),
+                (200, _TOP + 13),
+                (40, _TOP + 12),
+            ),
+            tension=0.6,
+        )
+        canvas.drawPath(top, soft(flat("#000000", 0.6), 5))
+        canvas.drawPath(
+            top, along((0, _TOP - 3), (0, _TOP + 12), ("#9A6A42", 1, 0), ("#5A3A22", 1, 0.4), ("#24150C", 1, 1))
+        )
+        edge(
+            canvas,
+            top,
+            along((58, _TOP), (356, _TOP), ("#FFE0B0", 0.8, 0), ("#FFE0B0", 0.9, 0.5), ("#FFE0B0", 0.2, 1)),
+            1.1,
+            0.3,
+        )
+        canvas.save()
+        canvas.translate(183, _TOP + 14)
+        crest(36, brush)
+        canvas.restore()
