@@ -262,7 +262,16 @@ class Settings(BaseSettings):
                 raise ValueError(error.message) from error
         return value
 
-    @field_validator("database_url", "redis_url", "house_key", "secrets_key", "smtp_url", "vapid_key", "agent_voice_key", mode="before")
+    @field_validator(
+        "database_url",
+        "redis_url",
+        "house_key",
+        "secrets_key",
+        "smtp_url",
+        "vapid_key",
+        "agent_voice_key",
+        mode="before",
+    )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """An empty variable says that the file's value does not count either."""

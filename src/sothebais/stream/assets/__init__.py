@@ -1,0 +1,1 @@
+"""Files of the show: taken in, kept by their content, given out."""
