@@ -32,14 +32,17 @@ from sothebais.stream.speaking import Speaking
 #: How long a scene gives way to the next.
 FADE_MS: Final = OnAir("").duration_ms
 #: The scene name by which an operator hands the direction back to the house.
-AUTO: Final = "auto"
+AUTO: Final = "automatic"
 #: Names kept; those of the lots on screen are among the last ones learned.
 NAMES_MAX: Final = 10_000
-#: An operator's reason is shown as the slate's sentence when it is no longer than this.
-SENTENCE_LENGTH_MAX: Final = 90
+#: The reason of a pause is shown when it is no longer than this.
+REASON_LENGTH_MAX: Final = 90
 _SESSIONS: Final = frozenset(
     {"session:start", "session:pre_auction", "session:auction", "session:post_auction", "session:end"}
 )
+
+
+_UNSAID: Final = Notice("")
 
 
 class Gap(Exception):
@@ -68,10 +71,11 @@ class Chronicle:
         self._stage_cause: str | None = None
         self._version = facts.version
         self._on: str | None = None
-        self._operator: str | None = None
-        self._operator_cause = ""
+        #: The scene an operator has on air and its revision; null while the scene follows the auction.
+        self.operator: tuple[str, int] | None = None
+        self._operator_notice = _UNSAID
         self._viewers: int | None = None
-        self._speaking = Speaking(facts.host, frozenset(self._lots))
+        self._speaking = Speaking(facts.host, frozenset(self._lots), facts.expressions)
         self._at: Millis = facts.begins_at
         self._on_air = OnAir(self._choice(self._at).scene, facts.begins_at)
         self._kept: tuple[Moment, Millis] | None = None
@@ -213,11 +217,12 @@ class Chronicle:
             return before != self._viewers
         if told.type != "stream:scene:update" or told.data["actor"] is None:
             return False
-        was = self._operator, self._operator_cause
+        was = self.operator, self._operator_notice
         scene = told.data["scene"]
-        self._operator = None if scene == AUTO else scene
-        self._operator_cause = told.data["cause"]
-        return was != (self._operator, self._operator_cause)
+        self.operator = None if scene == AUTO else (scene, told.data["revision"])
+        # the operator's reason is for the books; what viewers read is said apart from it
+        self._operator_notice = Notice(told.data.get("sentence") or "", told.data.get("meaning") or "")
+        return was != (self.operator, self._operator_notice)
 
     # what is on
 
@@ -249,8 +254,8 @@ class Chronicle:
         return times.closed_at + held + FADE_MS
 
     def _choice(self, t: Millis) -> direction.Choice:
-        if self._operator is not None:
-            return direction.Choice(self._operator)
+        if self.operator is not None:
+            return direction.Choice(self.operator[0])
         stage = self._stage
         if stage == "AUCTION" and self._lots and all(lot.times.status in OVER for lot in self._lots.values()):
             stage = "POST_AUCTION"
@@ -330,17 +335,16 @@ class Chronicle:
         return shown.clock, NEVER
 
     def _notice(self, lot: Lot | None) -> Notice:
-        if lot is not None and lot.status is LotStatus.PAUSED and self._on is not None and self._operator is None:
+        if lot is not None and lot.status is LotStatus.PAUSED and self._on is not None and self.operator is None:
             cause = self._lots[self._on].times.cause.strip().rstrip(".")
-            why = f"{cause[:1].upper()}{cause[1:]}. " if cause and len(cause) <= SENTENCE_LENGTH_MAX else ""
+            why = f"{cause[:1].upper()}{cause[1:]}. " if cause and len(cause) <= REASON_LENGTH_MAX else ""
             return Notice("Bidding is paused.", f"{why}No bid is lost; the clock stands and its time is given back.")
-        if self._operator is None and self._stage == "CANCELLED" and self.facts.day is not None:
+        if self.operator is None and self._stage == "CANCELLED" and self.facts.day is not None:
             return Notice("Today's auction was cancelled.", self._stage_cause or "Its open lots take no more bids.")
-        if self._operator is None and self.facts.day is None:
+        if self.operator is None and self.facts.day is None:
             return Notice("There is no auction now.", _announced(self.facts.next_session, self.facts))
-        cause = self._operator_cause.strip()
-        sentence = cause if self._operator is not None and 0 < len(cause) <= SENTENCE_LENGTH_MAX else ""
-        return Notice(sentence or "We will be right back.", _meaning(lot))
+        said = self._operator_notice
+        return Notice(said.sentence or "We will be right back.", said.meaning or _meaning(lot))
 
 
 def _meaning(lot: Lot | None) -> str:

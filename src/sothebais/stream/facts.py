@@ -109,6 +109,8 @@ class DayFacts(Struct, frozen=True, kw_only=True):
     next_session: NextSession | None = None
     faces: tuple[Face, ...] = (Face(0, WallClock()),)
     host: HostLook = HostLook()
+    #: Pictures of a character that is not drawn, by the names of its expressions.
+    expressions: dict[str, str] = field(default_factory=dict)
     course: tuple[Told, ...] = ()
     #: By user id, as text.
     names: dict[str, str] = field(default_factory=dict)

@@ -37,6 +37,8 @@ from sothebais.users.tables import User
 SAID_MS: Final = 120_000
 SAID_EVENTS_MAX: Final = 100
 SCENES_MAX: Final = 1_000
+#: As many of its moods and looks say how it looks now and where its face comes from.
+LOOKS_MAX: Final = 50
 #: The host's and the stream's events of a day begin so long before it; ids are made a little before their events.
 EVE_MS: Final = DAY_MS
 ID_SLACK_MS: Final = 60_000
@@ -130,6 +132,8 @@ class House(msgspec.Struct, frozen=True):
     bid_url: str = ""
     bid_hint: str = ""
     host: HostLook = HostLook()
+    #: Pictures of a character that is not drawn, by the names of its expressions.
+    expressions: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def told(event: LoggedEvent) -> Told:
@@ -240,7 +244,14 @@ def traits_of(metadata: Any) -> tuple[str, tuple[str, ...]]:
 
 
 def _nothing(place: Place, house: House) -> DayFacts:
-    return DayFacts(place=place, stage="CANCELLED", host=house.host, bid_url=house.bid_url, bid_hint=house.bid_hint)
+    return DayFacts(
+        place=place,
+        stage="CANCELLED",
+        host=house.host,
+        expressions=house.expressions,
+        bid_url=house.bid_url,
+        bid_hint=house.bid_hint,
+    )
 
 
 async def _day(connection: Any, day: UUID, lots: list[UUID], house: House, *, standing: bool) -> DayFacts:
@@ -267,6 +278,7 @@ async def _day(connection: Any, day: UUID, lots: list[UUID], house: House, *, st
         else NextSession(following["date"], from_datetime(following["auction_at"]), following["lots"]),
         faces=faces(row["time_zone"], begins_at - DAY_MS, ends_at + DAY_MS),
         host=house.host,
+        expressions=house.expressions,
         bid_url=house.bid_url,
         bid_hint=house.bid_hint,
     )
@@ -330,8 +342,7 @@ async def _course(connection: Any, facts: DayFacts, now: Millis) -> tuple[Told, 
     rows = list(await connection.fetch(_COURSE, subjects, _campaign(facts), str(facts.day)))
     eve = facts.begins_at - EVE_MS
     for types, since, most in (
-        (("agent:mood",), eve, 1),
-        (("agent:asset:request",), eve, 1),
+        (("agent:mood", "agent:asset:request"), eve, LOOKS_MAX),
         (_SCENE, eve, SCENES_MAX),
         (_SAYING, max(eve, now - SAID_MS), SAID_EVENTS_MAX),
     ):

@@ -1,5 +1,6 @@
 """What the host says and how it looks, folded from its events. Pure."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -7,6 +8,7 @@ from msgspec.structs import replace
 
 from sothebais.instants import Millis
 from sothebais.stream.facts import Told
+from sothebais.stream.host_look import expression_of
 from sothebais.stream.layers import NEVER
 from sothebais.stream.show import Caption, HostLook, Mouth
 
@@ -42,9 +44,10 @@ class Saying(Struct, frozen=True):
 class Speaking:
     """The host on the stream. What it says in the chat, in posts or about another campaign's lots is not shown."""
 
-    def __init__(self, host: HostLook, lots: frozenset[str]) -> None:
+    def __init__(self, host: HostLook, lots: frozenset[str], expressions: Mapping[str, str]) -> None:
         self._host = host
         self._lots = lots
+        self._expressions = expressions
         self._texts: dict[str, str] = {}
         self._sayings: list[Saying] = []
 
@@ -53,14 +56,12 @@ class Speaking:
         data = told.data
         match told.type:
             case "agent:mood":
-                self._host = replace(self._host, mood=data["mood"], intensity=data["intensity"], since=told.at)
+                self._face(expression_of(data["mood"]), data["intensity"], told.at)
+                self._host = replace(self._host, mood=data["mood"])
             case "agent:asset:request":
-                self._host = replace(
-                    self._host,
-                    expression=data["expression"],
-                    background=data["background"],
-                    props=tuple(data["props"]),
-                )
+                if data["expression"] != self._host.expression:
+                    self._face(data["expression"], self._host.intensity, told.at)
+                self._host = replace(self._host, background=data["background"], props=tuple(data["props"]))
             case "agent:message":
                 return self._message(told)
             case "agent:speech":
@@ -92,6 +93,19 @@ class Speaking:
             until = min(until, caption.until)
         host = replace(self._host, mouth=saying.mouth) if saying.mouth else self._host
         return Said(caption, host, until)
+
+    def _face(self, expression: str, intensity: int, at: Millis) -> None:
+        """Another face, into which the present one turns."""
+        host = self._host
+        self._host = replace(
+            host,
+            expression=expression,
+            intensity=intensity,
+            since=at,
+            was=host.expression,
+            was_intensity=host.intensity,
+            picture=self._expressions.get(expression),
+        )
 
     def _message(self, told: Told) -> bool:
         data = told.data
