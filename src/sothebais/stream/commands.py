@@ -25,7 +25,7 @@ from sothebais.events.types.base import Source
 from sothebais.instants import Millis
 from sothebais.stream import direction, scene_store
 from sothebais.stream.assets import repository as assets
-from sothebais.stream.chronicle import AUTO, SENTENCE_LENGTH_MAX
+from sothebais.stream.chronicle import AUTO
 from sothebais.stream.doorbell import CHANNEL, ring
 from sothebais.stream.scene_store import StoredScene
 from sothebais.stream.scenes import Scene, SceneRefused
@@ -41,6 +41,8 @@ FRAME_RATES: Final = (30, 60)
 TITLE_LENGTH_MAX: Final = 200
 TRANSITION_MS_USUAL: Final = 600
 SLATE: Final = "slate"
+SENTENCE_LENGTH_MAX: Final = 90
+MEANING_LENGTH_MAX: Final = 160
 SENTENCE_USUAL: Final = "We will be right back."
 _OVER: Final = (DayStatus.COMPLETED, DayStatus.CANCELLED)
 #: One broadcast at a time: whoever starts one holds this.
@@ -59,9 +61,10 @@ class Override(Struct, frozen=True):
 
 
 class Slate(Struct, frozen=True):
-    """The operator's slate: what it says, and since when."""
+    """The operator's slate: what it says (of bids: nothing, where the picture says it by itself), and since when."""
 
     sentence: str
+    meaning: str
     at: Millis
 
 
@@ -140,7 +143,9 @@ async def desired(connection: AsyncConnection) -> Desired:
         duration_ms=row.scene_duration_ms,
         scene_at=scene_at,
         override=override,
-        slate=None if row.slate_at is None else Slate(row.slate_sentence, from_datetime(row.slate_at)),
+        slate=None
+        if row.slate_at is None
+        else Slate(row.slate_sentence, row.slate_meaning, from_datetime(row.slate_at)),
         stop=None
         if row.stop_requested_at is None
         else Stop(from_datetime(row.stop_requested_at), row.stop_cause, row.stop_actor),
@@ -219,30 +224,36 @@ async def stop(engine: AsyncEngine, actor: Actor, now: Millis, *, reason: str) -
 
 
 async def slate(
-    engine: AsyncEngine, actor: Actor, now: Millis, *, reason: str, sentence: str = "", on: bool = True
+    engine: AsyncEngine,
+    actor: Actor,
+    now: Millis,
+    *,
+    reason: str,
+    sentence: str = "",
+    meaning: str = "",
+    on: bool = True,
 ) -> Any:
     """Put the slate on, or take it away again; the stream's row.
 
-    It says ``sentence``, else the reason where that is short enough; what it means for bids the picture says by itself.
-    Raises NotFound without a stream, Conflict without a slate to take away.
+    The reason is for the books; viewers read ``sentence`` and ``meaning`` (for bids; without it the picture says what is
+    so). Raises NotFound without a stream, Conflict without a slate to take away.
     """
     cause = _reason(reason)
-    said = clean_text(sentence, "sentence", SENTENCE_LENGTH_MAX)
+    said = clean_text(sentence, "sentence", SENTENCE_LENGTH_MAX) or SENTENCE_USUAL
+    meant = clean_text(meaning, "meaning", MEANING_LENGTH_MAX)
     async with engine.begin() as connection:
         row = await _running(connection)
+        how: tuple[TransitionKind, int] = ("fade", TRANSITION_MS_USUAL)
         if on:
-            said = said or (cause if len(cause) <= SENTENCE_LENGTH_MAX else SENTENCE_USUAL)
             scene = await scene_store.get(connection, SLATE, scene_store.orientation_of(row.width, row.height))
-            await _change(connection, row.id, slate_sentence=said, slate_at=to_datetime(now))
-            update = _update(row, (SLATE, scene.revision), ("fade", TRANSITION_MS_USUAL), said, actor, now)
+            await _change(connection, row.id, slate_sentence=said, slate_meaning=meant, slate_at=to_datetime(now))
+            update = _update(row, (SLATE, scene.revision), how, cause, actor, now, says=(said, meant or None))
         elif row.slate_at is None:
             raise Conflict("There is no slate to take away.")
         else:
-            await _change(connection, row.id, slate_sentence=None, slate_at=None)
-            shown = (row.scene_name or AUTO, row.scene_revision or 0)
-            update = _update(row, shown, ("fade", TRANSITION_MS_USUAL), cause, actor, now)
-        step = action(actor, "stream.slate", f"stream:{row.id}", at=now, reason=cause, changed=["on" if on else "off"])
-        await log.append(connection, [step, update])
+            await _change(connection, row.id, slate_sentence=None, slate_meaning="", slate_at=None)
+            update = _update(row, (row.scene_name or AUTO, row.scene_revision or 0), how, cause, actor, now)
+        await log.append(connection, [update])
         await ring(connection)
         return await running(connection)
 
@@ -304,6 +315,7 @@ async def put_scene(
                 scene_duration_ms=how[1],
                 scene_at=to_datetime(now),
                 slate_sentence=None,
+                slate_meaning="",
                 slate_at=None,
             )
             shown = (AUTO, 0) if stored is None else (stored.name, stored.revision)
@@ -373,7 +385,14 @@ def _reason(text: str) -> str:
 
 
 def _update(
-    row: Any, shown: tuple[str, int], how: tuple[TransitionKind, int], cause: str, actor: Actor, now: Millis
+    row: Any,
+    shown: tuple[str, int],
+    how: tuple[TransitionKind, int],
+    cause: str,
+    actor: Actor,
+    now: Millis,
+    *,
+    says: tuple[str | None, str | None] = (None, None),
 ) -> log.Record:
     before = SLATE if row.slate_at is not None else row.scene_name or row.scene.get("scene")
     return log.event(
@@ -388,6 +407,8 @@ def _update(
             "auction": None,
             "cause": cause,
             "actor": str(actor.user),
+            "sentence": says[0],
+            "meaning": says[1],
         },
         at=now,
         source=Source.ADMIN_FRONTEND,

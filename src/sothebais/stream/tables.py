@@ -91,6 +91,7 @@ class Stream(Base):
     scene_duration_ms: Mapped[int] = mapped_column(server_default="600")
     scene_at: Mapped[datetime | None]
     slate_sentence: Mapped[str | None]
+    slate_meaning: Mapped[str] = mapped_column(server_default="")
     slate_at: Mapped[datetime | None]
     stop_requested_at: Mapped[datetime | None]
     stop_cause: Mapped[str | None]

@@ -63,7 +63,11 @@ class StreamQuality(Data):
 
 
 class SceneUpdate(Data):
-    """Another scene, or the same one edited (``revision`` rises); the layout itself is in ``stream:scene:{id}``."""
+    """Another scene, or the same one edited (``revision`` rises); the layout itself is in ``stream:scene:{id}``.
+
+    With an ``actor`` it is an operator's choice; ``automatic`` hands the choice back to the show. ``sentence`` and
+    ``meaning`` are what the operator's slate says; ``cause`` is for the books.
+    """
 
     scene: SceneName
     previous_scene: SceneName | None
@@ -73,6 +77,8 @@ class SceneUpdate(Data):
     auction: EventId | None
     cause: ShortText
     actor: EventId | None = None
+    sentence: ShortText | None = None
+    meaning: ShortText | None = None
 
 
 class AssetLoaded(Data):

@@ -20,6 +20,7 @@ def _columns() -> list[sa.Column[Any]]:
         sa.Column("scene_duration_ms", sa.Integer(), server_default="600", nullable=False),
         sa.Column("scene_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("slate_sentence", sa.Text(), nullable=True),
+        sa.Column("slate_meaning", sa.Text(), server_default="", nullable=False),
         sa.Column("slate_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stop_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stop_cause", sa.Text(), nullable=True),
