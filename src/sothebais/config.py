@@ -7,6 +7,7 @@ import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -158,6 +159,49 @@ class Settings(BaseSettings):
     assets_url: str | None = Field(
         default=None,
         description="Where assets are kept: a folder or an fsspec address (s3://bucket/prefix); else data/assets.",
+    )
+    stream_auto: bool = Field(
+        default=True, description="A campaign day goes on air by itself; else only when staff start a stream."
+    )
+    stream_canvas: Annotated[str, Field(pattern=r"^(1280x720|1920x1080|720x1280|1080x1920)$")] = Field(
+        default="1280x720", description="Size of streams that go on air by themselves."
+    )
+    stream_fps: Literal[30, 60] = Field(default=30, description="Their frames a second.")
+    stream_video_kbps: Annotated[int, Field(ge=200, le=50_000)] = Field(
+        default=3_000, description="Bit rate of the picture. X takes at most 12,000."
+    )
+    stream_video_kbps_min: Annotated[int, Field(ge=100, le=50_000)] = Field(
+        default=800, description="The picture's rate is lowered to this when an output cannot keep up."
+    )
+    stream_audio_kbps: Annotated[int, Field(ge=32, le=320)] = Field(
+        default=128, description="Bit rate of the sound. X takes at most 128."
+    )
+    stream_key_interval_s: Annotated[float, Field(ge=0.5, le=10)] = Field(
+        default=1.0, description="A key frame so often, which is also how long an HLS segment is. X takes at most 3."
+    )
+    stream_encoder: Annotated[str, Field(pattern=r"^(auto|libx264|h264_[a-z0-9]+)$")] = Field(
+        default="auto", description="H.264 encoder; auto takes the first hardware encoder that works, else libx264."
+    )
+    stream_preset: Annotated[str, Field(pattern=r"^(ultrafast|superfast|veryfast|faster|fast|medium)$")] = Field(
+        default="superfast", description="libx264's preset."
+    )
+    stream_threads: Annotated[int, Field(ge=1, le=64)] = Field(default=1, description="Threads of the encoder.")
+    stream_outputs: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")], SecretStr] = Field(
+        default={},
+        description='Where the stream goes: {"x": "rtmps://…/KEY"}, RTMP or RTMPS with the stream key. Secret.',
+    )
+    stream_ca_file: Path | None = Field(
+        default=None, description="Certificates that RTMPS servers are checked against; else the system's."
+    )
+    stream_record: bool = Field(default=True, description="Every stream is recorded in data/recordings.")
+    stream_hls: bool = Field(default=True, description="Every stream is written as HLS to data/hls.")
+    stream_music: bool = Field(default=True, description="Quiet music lies under the stream.")
+    stream_pause_after_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        default=30.0,
+        description="Lots are paused when there has been no picture at all for so long; 0 never does that.",
+    )
+    recording_free_bytes_min: Annotated[int, Field(ge=0)] = Field(
+        default=2_000_000_000, description="Recording stops while the disk has less left: bids are kept there too."
     )
     stream_asset_bytes_max: Annotated[int, Field(ge=1_024, le=1_073_741_824)] = Field(
         default=64 * 1024 * 1024, description="A file of the show (picture, video, sound) has at most so many bytes."

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -139,6 +140,19 @@ class AssetStore:
         """Note what the picture with these bytes became."""
         self._write(self._note(source), json.dumps(asdict(known)).encode())
 
+    def put_speech(self, message: UUID, flac: bytes) -> None:
+        """Keep what the host said in a message, as it was heard; said once, it never changes."""
+        self._write(self._speech(message), flac)
+
+    def speech(self, message: UUID) -> bytes:
+        """The sound of a message (FLAC). Raises NotFound where it was never spoken."""
+        try:
+            return bytes(self._fs.cat_file(self._speech(message)))
+        except FileNotFoundError:
+            raise NotFound(f"There is no speech of message {message} in the store.") from None
+        except OSError as error:
+            raise Unavailable(f"The asset store cannot be read: {error}.") from error
+
     def local_path(self, key: str) -> Path | None:
         """The file of an asset, for readers that need one; None when the store is not a folder."""
         return Path(self._path(key)) if self._local else None
@@ -151,6 +165,9 @@ class AssetStore:
                 self._fs.pipe_file(path, data)
         except OSError as error:
             raise Unavailable(f"The asset store cannot be written: {error}. Nothing of this asset was kept.") from error
+
+    def _speech(self, message: UUID) -> str:
+        return f"{str(self._root).rstrip('/')}/speech/{message}.flac"
 
     def _note(self, source: bytes) -> str:
         name = hashlib.sha256(source).hexdigest()

@@ -55,6 +55,7 @@ class Change(Struct, frozen=True):
 
 class Follower:
     """``start`` it; it calls ``on_change`` with each new state, and ``changes`` yields the newest.
+    ``on_told`` hears every event once, before the state that follows from it.
 
     ``day`` is the campaign day to follow; without it the one that is on or comes next, again and again.
     """
@@ -68,12 +69,14 @@ class Follower:
         house: House | None = None,
         day: UUID | None = None,
         on_change: Callable[[Change], None] | None = None,
+        on_told: Callable[[Told], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._dsn, self._store, self._clock = dsn, store, clock
         self._house = house or House()
         self._day = day
         self._on_change = on_change
+        self._on_told = on_told
         self._rng = rng or random.Random()  # noqa: S311 - jitter, nothing secret
         self._wake = asyncio.Event()
         self._told = asyncio.Event()
@@ -217,6 +220,8 @@ class Follower:
             chronicle.learn(await snapshot.names(connection, sorted(unknown)))
         changed = elsewhere = False
         for one in told:
+            if self._on_told is not None:
+                self._on_told(one)
             changed = chronicle.apply(one) or changed
             elsewhere = elsewhere or one.subject.startswith("campaign:")
         if changed or told:
