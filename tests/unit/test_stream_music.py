@@ -1,5 +1,6 @@
 """The bed and the cues, judged by numbers: level, spectrum, seam, ends."""
 
+from itertools import pairwise
 from time import process_time
 
 import numpy as np
@@ -91,7 +92,7 @@ def onsets(sound: np.ndarray) -> list[float]:
 
 def test_the_warning_is_three_chimes_and_the_gavel_one_knock() -> None:
     chimes = onsets(np.pad(sound_of(Cue.FAIR_WARNING), ((0, 0), (960, 0))))
-    apart = [b - a for a, b in zip(chimes, chimes[1:], strict=False) if b - a > 0.1]
+    apart = [b - a for a, b in pairwise(chimes) if b - a > 0.1]
     assert apart == pytest.approx([cues.CHIME_APART_S] * 2, abs=0.03)
     knock = sound_of(Cue.SOLD)
     assert loudness.momentary(np.pad(knock, ((0, 0), (0, RATE)))).argmax() == 0
