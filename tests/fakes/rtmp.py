@@ -81,7 +81,7 @@ class RtmpServer:
             authority = Authority("The tests' own authority")
             self.ca_file = authority.write(folder / "ca.pem")
             authority.issue(
-                folder / "server.pem", folder / "server.key", names=("localhost",), addresses=("127.0.0.1",)
+                folder / "server.pem", folder / "server.key", names=(certified_for,), addresses=("127.0.0.1",)
             )
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
