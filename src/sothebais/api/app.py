@@ -32,10 +32,14 @@ from sothebais.api.routes import (
     overrides,
     sales,
     settlement,
+    stream,
+    stream_assets,
+    stream_live,
     users,
     webhooks,
 )
 from sothebais.api.writes import Idempotency
+from sothebais.stream.engine import StreamManager
 
 
 def create_app(parts: ApiParts) -> FastAPI:
@@ -78,7 +82,7 @@ def _routes() -> Sequence[BaseRoute]:
     api.include_router(settlement.router)
     api.include_router(sales.router)
     api.include_router(chat.router)
-    for noun in (notifications, follows, webhooks):
+    for noun in (notifications, follows, webhooks, stream, stream_assets, stream_live):
         api.include_router(noun.router)
     gathered.include_router(api)
     gathered.include_router(operations.router)
@@ -91,6 +95,17 @@ def create_operations_app(parts: ApiParts) -> FastAPI:
     """Health, readiness and metrics alone: for roles that serve nothing else."""
     app = FastAPI(title="SothebAIs operations", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.parts = parts
+    app.include_router(operations.router)
+    errors.install(app)
+    app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))
+    return app
+
+
+def create_stream_app(parts: ApiParts, manager: StreamManager) -> FastAPI:
+    """What the stream-manager serves: the picture in all its forms, health and metrics."""
+    app = FastAPI(title="SothebAIs stream", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.state.parts, app.state.stream = parts, manager
+    app.include_router(stream_live.router, prefix="/api/v1")
     app.include_router(operations.router)
     errors.install(app)
     app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))

@@ -23,6 +23,8 @@ type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PREFIX = "/api/v1/"
+#: Where files of the show come in; from the staff they have ``stream_asset_bytes_max``.
+UPLOADS = f"{PREFIX}stream/assets"
 #: A picture, from the staff; anything else is bounded by ``body_bytes_max``.
 PICTURE_BYTES_MAX = 20 * 1024 * 1024
 PICTURES = ("image/", "multipart/form-data", "application/octet-stream")
@@ -39,6 +41,7 @@ class Door:
         self._app = app
         settings, clock, store = parts.settings, parts.clock, parts.store
         self._body_bytes_max = settings.body_bytes_max
+        self._upload_bytes_max = settings.stream_asset_bytes_max
 
         def limit(name: str, what: str, per_second: float, ahead: int) -> SharedLimit:
             burst = max(1, round(per_second * BURST_S))
@@ -68,9 +71,17 @@ class Door:
 
     def _most(self, request: Request, person: Identity | None) -> int:
         """How long the body may be: who is nobody on the staff has no pictures to bring."""
+        if is_upload(request.scope) and person is not None and may(person, Role.OPERATOR):
+            return self._upload_bytes_max
         kind = request.headers.get("content-type", "").lower()
         is_picture = kind.startswith(PICTURES) and person is not None and may(person, Role.OPERATOR)
         return PICTURE_BYTES_MAX if is_picture else self._body_bytes_max
+
+
+def is_upload(scope: Scope) -> bool:
+    """Whether this is a request that brings a file of the show."""
+    path: str = scope["path"]
+    return scope["method"] in ("POST", "PUT") and (path == UPLOADS or path.startswith(f"{UPLOADS}/"))
 
 
 def _has_key(person: Identity) -> bool:

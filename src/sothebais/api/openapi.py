@@ -43,6 +43,7 @@ TAGS = {
     "campaigns": "Series of auction days, their schedules and calendars.",
     "auctions": "Lots, bids, logs, and what operators do to them.",
     "settlement": "Invoices, payment and delivery of sold lots.",
+    "stream": "The show: the broadcast, its scenes and its files.",
     "chat": "What is said in the rooms of lots.",
     "sign-in": "Becoming somebody.",
     "me": "The person who is signed in.",

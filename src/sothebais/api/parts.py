@@ -23,6 +23,10 @@ from sothebais.config import Settings
 from sothebais.notify.desk import NotifyDesk
 from sothebais.social.chat import RoomPolicy, load_words
 from sothebais.state.store import StateStore
+from sothebais.stream.assets.intake import AssetIntake
+from sothebais.stream.assets.service import StreamAssets
+from sothebais.stream.confined import Children
+from sothebais.stream.scene_preview import ScenePreviews
 from sothebais.users.people import People
 from sothebais.users.service import Identity, SessionService
 
@@ -136,6 +140,22 @@ class ApiParts:
     def intake(self) -> PictureIntake:
         """Where pictures come in by hand."""
         return PictureIntake(self.assets)
+
+    @cached_property
+    def children(self) -> Children:
+        """Where what outsiders made is looked at and drawn."""
+        return Children()
+
+    @cached_property
+    def stream_assets(self) -> StreamAssets:
+        """The files of the show."""
+        intake = AssetIntake(self.children, bytes_max=self.settings.stream_asset_bytes_max)
+        return StreamAssets(self.database, self.assets, intake)
+
+    @cached_property
+    def scene_previews(self) -> ScenePreviews:
+        """How scenes would look."""
+        return ScenePreviews(self.database, self.assets, self.children)
 
     def forget(self, user: UUID) -> None:
         """Know nothing of this person any more: name, role or sessions have changed. Other processes follow in seconds."""

@@ -25,7 +25,7 @@ from starlette.responses import Response
 
 from sothebais import ids
 from sothebais.api.auth import maybe_identity
-from sothebais.api.door import PREFIX, App, Receive, Scope, Send, replayed, too_large
+from sothebais.api.door import PREFIX, App, Receive, Scope, Send, is_upload, replayed, too_large
 from sothebais.api.errors import problem
 from sothebais.api.parts import ApiParts
 from sothebais.api.tables import IdempotencyKey
@@ -34,7 +34,7 @@ from sothebais.errors import IdempotencyConflict, InvalidInput, SothebaisError, 
 log = structlog.get_logger(__name__)
 
 KEY_LENGTH_MAX = 200
-#: A request that comes with a key has no longer body, and no longer answer is kept.
+#: A request that comes with a key has no longer body (but for uploads), and no longer answer is kept.
 KEPT_BYTES_MAX = 1_048_576
 EXPIRES_S = 86_400
 #: A request that was not answered after so long has died.
@@ -84,7 +84,8 @@ class Idempotency:
             if person is None:
                 await self._app(scope, receive, send)
                 return
-            body = await _body(request)
+            # how long an upload may be the door has said
+            body = await request.body() if is_upload(scope) else await _body(request)
             claim = ids.new_id()
             first = await self._claim(person.user, key, _request_hash(request, body), claim)
         except SothebaisError as error:

@@ -30,7 +30,7 @@ from sothebais.stream.doorbell import CHANNEL, ring
 from sothebais.stream.scene_store import StoredScene
 from sothebais.stream.scenes import Scene, SceneRefused
 from sothebais.stream.scenes.model import TRANSITION_MS_MAX
-from sothebais.stream.show import TransitionKind
+from sothebais.stream.show import Notice, TransitionKind
 from sothebais.stream.tables import AssetType, Orientation, Stream, StreamStatus
 
 __all__ = ["CHANNEL", "Desired", "Override", "Put", "Slate", "Stop", "desired", "put_scene", "slate", "start", "stop"]
@@ -63,8 +63,7 @@ class Override(Struct, frozen=True):
 class Slate(Struct, frozen=True):
     """The operator's slate: what it says (of bids: nothing, where the picture says it by itself), and since when."""
 
-    sentence: str
-    meaning: str
+    notice: Notice
     at: Millis
 
 
@@ -145,7 +144,7 @@ async def desired(connection: AsyncConnection) -> Desired:
         override=override,
         slate=None
         if row.slate_at is None
-        else Slate(row.slate_sentence, row.slate_meaning, from_datetime(row.slate_at)),
+        else Slate(Notice(row.slate_sentence, row.slate_meaning), from_datetime(row.slate_at)),
         stop=None
         if row.stop_requested_at is None
         else Stop(from_datetime(row.stop_requested_at), row.stop_cause, row.stop_actor),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from msgspec import Struct
+from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sothebais import ids
@@ -61,6 +62,11 @@ class Named(Struct, frozen=True):
 def orientation_of(width: int, height: int) -> Orientation:
     """Which way a canvas lies."""
     return Orientation.VERTICAL if height > width else Orientation.WIDE
+
+
+def is_built_in(name: str, orientation: Orientation) -> bool:
+    """Whether the house brings a scene of this name along."""
+    return any(scene.name == name for scene in _built_in(orientation))
 
 
 def check(scene: Scene) -> Orientation:
@@ -168,7 +174,7 @@ async def listing(connection: AsyncConnection) -> list[Named]:
     columns = (SCENES.c.name, SCENES.c.orientation, SCENES.c.revision, SCENES.c.created_at, SCENES.c.actor)
     statement = (
         sa.select(*columns)
-        .distinct(SCENES.c.name, SCENES.c.orientation)
+        .ext(pg.distinct_on(SCENES.c.name, SCENES.c.orientation))
         .order_by(SCENES.c.name, SCENES.c.orientation, SCENES.c.revision.desc())
     )
     found = {
@@ -184,7 +190,7 @@ async def listing(connection: AsyncConnection) -> list[Named]:
 
 async def history(connection: AsyncConnection, name: str, orientation: Orientation, *, limit: int) -> list[Named]:
     """The revisions of one scene, the newest first. Raises NotFound for a name nobody has stored or built in."""
-    built_in = any(scene.name == name for scene in _built_in(orientation))
+    built_in = is_built_in(name, orientation)
     columns = (SCENES.c.name, SCENES.c.orientation, SCENES.c.revision, SCENES.c.created_at, SCENES.c.actor)
     rows = await connection.execute(
         sa.select(*columns)
@@ -221,7 +227,7 @@ async def showing(connection: AsyncConnection, references: Iterable[str]) -> tup
 def _newest(orientation: Orientation, names: Sequence[str] | None = None) -> sa.Select[Any]:
     statement = (
         sa.select(SCENES)
-        .distinct(SCENES.c.name)
+        .ext(pg.distinct_on(SCENES.c.name))
         .where(SCENES.c.orientation == orientation)
         .order_by(SCENES.c.name, SCENES.c.revision.desc())
     )

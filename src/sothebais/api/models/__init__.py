@@ -18,10 +18,25 @@ from sothebais.api.models import (
     me,
     notifications,
     settlement,
+    stream,
     webhooks,
 )
 
-_MODULES = (base, auctions, auth, events, me, collections, campaigns, admin, settlement, chat, notifications, webhooks)
+_MODULES = (
+    base,
+    auctions,
+    auth,
+    events,
+    me,
+    collections,
+    campaigns,
+    admin,
+    settlement,
+    chat,
+    notifications,
+    webhooks,
+    stream,
+)
 
 REQUESTS: dict[str, type[BaseModel]] = {
     name: model for module in _MODULES for name, model in sorted(module.REQUESTS.items())
