@@ -80,9 +80,7 @@ class RtmpServer:
             self.tls_port = free_port()
             authority = Authority("The tests' own authority")
             self.ca_file = authority.write(folder / "ca.pem")
-            authority.issue(
-                folder / "server.pem", folder / "server.key", names=(certified_for,), addresses=("127.0.0.1",)
-            )
+            authority.issue(folder / "server.pem", folder / "server.key", names=(certified_for,))
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
 
