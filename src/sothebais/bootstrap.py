@@ -29,6 +29,7 @@ from sothebais.auctions.settlement_work import SettlementClock
 from sothebais.auctions.settlement_work import consumer as settlement_consumer
 from sothebais.campaigns import service as campaigns
 from sothebais.campaigns.projection import CampaignProjector
+from sothebais.catalog.assets import AssetStore
 from sothebais.clock import Millis, SystemClock
 from sothebais.config import Settings
 from sothebais.db import migrations
@@ -45,6 +46,9 @@ from sothebais.notify.push import KEY_BYTES as VAPID_KEY_BYTES
 from sothebais.notify.push import VapidKey
 from sothebais.notify.push import new_key as new_vapid_key
 from sothebais.state.store import StateStore
+from sothebais.stream import broadcast as stream
+from sothebais.stream.fairness import PausedLots
+from sothebais.stream.snapshot import House as PictureHouse
 from sothebais.users.people import People
 from sothebais.users.secret_box import KEY_BYTES as SECRETS_KEY_BYTES
 from sothebais.users.secret_box import SecretBox
@@ -155,6 +159,26 @@ class House:
         box = load_secret_box(self.settings)
         return NotifyDesk(self.settings, self.clock, self.database_url, key=self.key(), vapid=vapid, box=box)
 
+    def stream_parts(self, store: StateStore, auctions: AuctionEngine) -> stream.Parts:
+        """What the stream-manager is made of; lots are paused through ``auctions``."""
+        settings = self.settings
+        pages = settings.public_url or f"http://{settings.host}:{settings.port}"
+        return stream.Parts(
+            settings=settings,
+            clock=self.clock,
+            engine=self.engine,
+            dsn=self.database_url,
+            store=store,
+            assets=self.assets(),
+            house=PictureHouse(bid_url=f"{pages}/auctions/{{auction}}", bid_hint=_bid_hint(pages)),
+            lots=PausedLots(self.engine, auctions),
+        )
+
+    def assets(self) -> AssetStore:
+        """The asset store of the settings."""
+        address = self.settings.assets_url
+        return AssetStore(address) if address else AssetStore.in_data_dir(self.settings.data_dir)
+
     def people(self, store: StateStore | None = None) -> People:
         """Signing in and being somebody; with ``store`` sessions are cached in Redis."""
         sessions = SessionService(
@@ -192,6 +216,10 @@ class House:
     async def _probe_database(self) -> None:
         async with self.engine.connect() as connection:
             await connection.execute(sa.text("select 1"))
+
+
+def _bid_hint(pages: str) -> str:
+    return f"Bid at {pages.partition('://')[2]}"
 
 
 def _probe_engine(auctions: AuctionEngine) -> Callable[[], Awaitable[None]]:

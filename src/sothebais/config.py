@@ -306,6 +306,18 @@ class Settings(BaseSettings):
                 raise ValueError(error.message) from error
         return value
 
+    @field_validator("stream_outputs")
+    @classmethod
+    def _ingest(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        """Addresses that can be streamed to; the message must not say more of one than its name."""
+        for name, target in value.items():
+            address = urlsplit(target.get_secret_value())
+            if address.scheme not in ("rtmp", "rtmps") or not address.hostname or len(address.path) < 2:
+                raise ValueError(f"the address of {name} must look like rtmps://server/app/KEY")
+            if name in ("hls", "recording", "preview"):
+                raise ValueError(f"{name} is the house's own output; give this one another name")
+        return value
+
     @field_validator(
         "database_url",
         "redis_url",

@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from sothebais.api.app import create_app, create_operations_app
+from sothebais.api.app import create_app, create_operations_app, create_stream_app
 from sothebais.api.live import addresses
 from sothebais.api.live.gateway import Gateway
 from sothebais.api.live.hub import Hub, hub_of
@@ -24,14 +24,16 @@ from sothebais.api.services import Heartbeat
 from sothebais.bootstrap import open_house, settle_memory
 from sothebais.config import Settings
 from sothebais.errors import ConfigurationError
+from sothebais.stream.engine import StreamManager
 from sothebais.supervisor import Role, Supervisor
 from sothebais.telemetry import logging
 from sothebais.telemetry.tracing import tracing
-from sothebais.web import viewer
+from sothebais.web import overlays, viewer
 
 log = structlog.get_logger(__name__)
 
 AUCTION_ENGINE, ADMIN_FRONTEND, EVENT_HANDLER = "auction-engine", "admin-frontend", "event-handler"
+STREAM_MANAGER = "stream-manager"
 #: A process of event-handler's, and a role of its own only where many machines share the viewers.
 LIVE_GATEWAY = "live-gateway"
 #: A process whose parent has died stops within so long.
@@ -90,6 +92,7 @@ def run(role: str, settings: Settings, *, port: int | None = None, parent: int |
         ADMIN_FRONTEND: _admin_frontend,
         EVENT_HANDLER: _event_handler,
         LIVE_GATEWAY: _live_gateway,
+        STREAM_MANAGER: _stream_manager,
     }[role]
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -109,7 +112,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise ConfigurationError(
             f"Cannot listen on {host}:{port}: {error.strerror}. Free the port, or set another (SOTHEBAIS_PORT, "
-            "SOTHEBAIS_ENGINE_PORT, SOTHEBAIS_EVENTS_PORT, SOTHEBAIS_LIVE_PORT)."
+            "SOTHEBAIS_ENGINE_PORT, SOTHEBAIS_EVENTS_PORT, SOTHEBAIS_LIVE_PORT, SOTHEBAIS_STREAM_PORT)."
         ) from error
     listener.set_inheritable(False)
     return listener
@@ -125,6 +128,7 @@ async def _auction_engine(settings: Settings, port: int | None, parent: int | No
         parts = house.api_parts(engine, store)
         app = create_app(parts)
         viewer.mount(app, parts)
+        overlays.mount(app, parts)
         try:
             await _serve(
                 app, listener, parent, background=[hub_of(parts).run, clock.run, Heartbeat(parts, AUCTION_ENGINE).run]
@@ -145,6 +149,7 @@ async def _admin_frontend(settings: Settings, port: int | None, parent: int | No
         parts = house.api_parts(engine, store)
         app = create_app(parts)
         viewer.mount(app, parts)
+        overlays.mount(app, parts)
         try:
             await _serve(app, listener, parent, background=[hub_of(parts).run, Heartbeat(parts, ADMIN_FRONTEND).run])
         finally:
@@ -191,6 +196,23 @@ async def _live_gateway(settings: Settings, port: int | None, parent: int | None
             work = [hub.run, Heartbeat(parts, LIVE_GATEWAY).run]
             await _run(_GatewayServer(hub, settings), listener, parent, background=work)
         finally:
+            await store.close()
+
+
+async def _stream_manager(settings: Settings, port: int | None, parent: int | None) -> None:
+    """The show. Its engine is for pausing lots that nobody can follow."""
+    listener = bind(settings.host, port or settings.stream_port)
+    async with open_house(settings, name=STREAM_MANAGER, pool_size=4) as house:
+        store = house.store()
+        engine = house.auction_engine(STREAM_MANAGER)
+        await engine.start()
+        parts = house.api_parts(None, store)
+        manager = StreamManager(house.stream_parts(store, engine))
+        app = create_stream_app(parts, manager)
+        try:
+            await _serve(app, listener, parent, background=[manager.run, Heartbeat(parts, STREAM_MANAGER).run])
+        finally:
+            await engine.stop()
             await store.close()
 
 

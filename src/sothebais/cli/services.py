@@ -21,6 +21,7 @@ class RoleName(StrEnum):
     ADMIN_FRONTEND = roles.ADMIN_FRONTEND
     EVENT_HANDLER = roles.EVENT_HANDLER
     LIVE_GATEWAY = roles.LIVE_GATEWAY
+    STREAM_MANAGER = roles.STREAM_MANAGER
 
 
 def register(main: typer.Typer) -> None:
@@ -30,19 +31,30 @@ def register(main: typer.Typer) -> None:
 
 
 def house_roles(
-    port: int, events_port: int, environment: dict[str, str] | None = None, *, gateways: bool = False
+    port: int,
+    events_port: int,
+    environment: dict[str, str] | None = None,
+    *,
+    gateways: bool = False,
+    stream_port: int | None = None,
 ) -> list[Role]:
-    """The processes of a whole house on one machine; the API is on ``port``.
+    """The processes of a whole house on one machine; the API is on ``port``, the show (if any) on ``stream_port``.
 
     Without ``gateways`` the live feed is served by the API's process alone: enough for a demo and for tests.
     """
     extra = environment or {}
     if not gateways:
         extra = {"SOTHEBAIS_LIVE_GATEWAYS": "0", **extra}
-    return [
+    if stream_port is not None:
+        extra = {"SOTHEBAIS_STREAM_PORT": str(stream_port), **extra}
+    found = [
         Role(roles.AUCTION_ENGINE, ["run", roles.AUCTION_ENGINE, "--port", str(port)], extra),
         Role(roles.EVENT_HANDLER, ["run", roles.EVENT_HANDLER, "--port", str(events_port)], extra),
     ]
+    if stream_port is not None:
+        environment = {"SOTHEBAIS_PORT": str(port), **extra}
+        found.append(Role(roles.STREAM_MANAGER, ["run", roles.STREAM_MANAGER, "--port", str(stream_port)], environment))
+    return found
 
 
 @told
@@ -64,7 +76,10 @@ def up() -> None:
             loop.add_signal_handler(number, stop.set)
         async with (
             open_house(settings, name="supervisor", pool_size=1) as house,
-            Supervisor(house_roles(settings.port, settings.events_port, gateways=True), servers=house.servers),
+            Supervisor(
+                house_roles(settings.port, settings.events_port, gateways=True, stream_port=settings.stream_port),
+                servers=house.servers,
+            ),
         ):
             err.print(f"The house is open at http://{settings.host}:{settings.port} (Ctrl-C closes it).")
             await stop.wait()

@@ -1,0 +1,51 @@
+"""Lots stand still while nobody can follow them, and go on with the time they had."""
+
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from sothebais.auctions.commands import OverrideAuction
+from sothebais.auctions.engine import AuctionEngine
+from sothebais.auctions.model import Override, Status
+from sothebais.auctions.tables import Auction
+from sothebais.errors import SothebaisError, Unavailable
+from sothebais.events.actions import REASON_LENGTH_MAX
+
+log = structlog.get_logger(__name__)
+
+
+class PausedLots:
+    """Takes the engine's steps; each is an event with its reason, as an operator's would be."""
+
+    def __init__(self, database: AsyncEngine, auctions: AuctionEngine) -> None:
+        self._database, self._auctions = database, auctions
+
+    async def pause(self, reason: str) -> list[UUID]:
+        """Pause every lot of a campaign day that is open; those that were. Raises Unavailable."""
+        statement = sa.select(Auction.id).where(Auction.status == Status.ACTIVE, Auction.campaign_day_id.is_not(None))
+        try:
+            async with self._database.connect() as connection:
+                open_lots = list((await connection.execute(statement.order_by(Auction.id))).scalars())
+        except (DBAPIError, PoolTimeout) as error:
+            raise Unavailable("The lots cannot be read just now.", retry_after=1) from error
+        return [lot for lot in open_lots if await self._step(lot, "PAUSE", reason)]
+
+    async def resume(self, lots: list[UUID], reason: str) -> None:
+        """Resume these; one that somebody else has resumed or ended is left alone."""
+        for lot in lots:
+            await self._step(lot, "RESUME", reason)
+
+    async def _step(self, lot: UUID, kind: str, reason: str) -> bool:
+        step = Override(kind=kind, reason=reason[:REASON_LENGTH_MAX])  # type: ignore[arg-type]
+        try:
+            await self._auctions.override(OverrideAuction(auction=lot, actor=None, step=step))
+        except Unavailable:
+            raise
+        except SothebaisError as error:
+            log.info("stream.lot_not_moved", lot=str(lot), step=kind, reason=error.message)
+            return False
+        return True
