@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais.catalog import repository as catalog
 from sothebais.catalog.assets import AssetStore
@@ -22,6 +22,8 @@ SIZES: Final = {Orientation.WIDE: (1280, 720), Orientation.VERTICAL: (720, 1280)
 #: Pictures a preview shows at most, and their bytes together; what is more is left out.
 PICTURES_MAX: Final = 24
 PICTURES_BYTES_MAX: Final = 128 * 1024 * 1024
+#: Pieces of the catalogue that stand in an example.
+EXAMPLE_PIECES: Final = 6
 #: A scene is looked at so long after it came on: what moves in has arrived.
 SETTLED_MS: Final = 8_000
 
@@ -42,7 +44,7 @@ class ScenePreviews:
         orientation = scene_store.check(scene)
         async with self._engine.connect() as connection:
             shown = await commands.check_sources(connection, scene)
-            state = await self._state(connection, scene, now)
+        state = await self._state(scene, now)
         refs = {source: row.path for source, row in shown.items()}
         refs |= {art.ref: art.ref for art in _artworks(state) if art.ref not in ("", example.ARTWORK.ref)}
         files, names = await self._pictures(refs)
@@ -52,19 +54,21 @@ class ScenePreviews:
         _, png = await self._children.run(drawn.MODULE, question, files, result=drawn.PICTURE)
         return png
 
-    async def _state(self, connection: AsyncConnection, scene: Scene, now: Millis) -> ShowState:
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        facts = await snapshot.present(raw, None, snapshot.House(), choose=True)
-        present = Chronicle(facts).state(now)
-        if present.lot is not None:
-            return replace(present, on_air=OnAir(scene.name, since=now - SETTLED_MS))
-        items = await catalog.items(connection, of_collection=None, after=None, limit=PICTURES_MAX)
+    async def _state(self, scene: Scene, now: Millis) -> ShowState:
+        async with self._engine.connect() as connection:
+            # the snapshot begins a transaction of its own
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            facts = await snapshot.present(raw, None, snapshot.House(), choose=True)
+            present = Chronicle(facts).state(now)
+            if present.lot is not None:
+                return replace(present, on_air=OnAir(scene.name, since=now - SETTLED_MS))
+            items = await catalog.items(connection, of_collection=None, after=None, limit=PICTURES_MAX)
         pieces = [
             Artwork(item.asset_path, item.asset_width, item.asset_height)
             for item in items
             if item.asset_path is not None
         ]
-        return example.state(scene.name, now, pieces[:6])
+        return example.state(scene.name, now, pieces[:EXAMPLE_PIECES])
 
     async def _pictures(self, refs: dict[str, str]) -> tuple[dict[str, bytes], dict[str, str]]:
         files: dict[str, bytes] = {}
