@@ -1,16 +1,9 @@
 """The show's follower on a real house: what it tells is what the log says, however it came to know it."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from datetime import date
-from typing import Any
 from uuid import UUID
 
-import msgspec
-import sqlalchemy as sa
 from tests.fakes.house import (
     MINUTE,
-    a_collection,
     a_lot,
     a_user,
     advance,
@@ -19,135 +12,29 @@ from tests.fakes.house import (
     eventually,
     step,
 )
+from tests.fakes.show import (
+    a_day,
+    a_message,
+    a_mood,
+    a_scene,
+    a_speech,
+    a_stage,
+    caught_up,
+    folded,
+    following,
+    taken_now,
+    tell,
+    without_position,
+)
 
-from sothebais import ids
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
-from sothebais.campaigns.tables import Campaign, CampaignDay
-from sothebais.clock import to_datetime
 from sothebais.db.engine import connect
-from sothebais.events import log
-from sothebais.events.types.base import Source
-from sothebais.state.store import StateStore
-from sothebais.stream import snapshot
-from sothebais.stream.chronicle import Chronicle
-from sothebais.stream.follower import Change, Follower
+from sothebais.state.keys import Channel
+from sothebais.state.store import Publication, StateStore
+from sothebais.stream.follower import Change
 from sothebais.stream.show import LotStatus
 from sothebais.users.tables import Role
-
-HOUSE = snapshot.House(bid_url="https://house.test/auctions/{auction}", bid_hint="Scan to bid")
-
-
-async def a_day(
-    house: House, *, status: str = "AUCTION", lots: int = 2, opens_in: int = 0
-) -> tuple[UUID, UUID, list[UUID]]:
-    """A campaign with one day in this stage; the campaign, the day, its pieces."""
-    slug, pieces = await a_collection(house, lots)
-    campaign, day, now = ids.new_id(), ids.new_id(), house.now() + opens_in
-    async with house.engine.begin() as connection:
-        collection = (
-            await connection.execute(sa.text("select id from collections where slug = :slug"), {"slug": slug})
-        ).scalar_one()
-        await connection.execute(
-            sa.insert(Campaign).values(
-                id=campaign, slug=slug, name="Rooms of Light", collection_id=collection, starts_on=date(2026, 5, 14),
-                ends_on=date(2026, 5, 14), time_zone="Europe/Zurich", status="ACTIVE", rules={}, daily={}, version=3,
-            )
-        )  # fmt: skip
-        await connection.execute(
-            sa.insert(CampaignDay).values(
-                id=day, campaign_id=campaign, number=1, date=date(2026, 5, 14), pre_auction_at=to_datetime(now - MINUTE),
-                auction_at=to_datetime(now), post_auction_at=to_datetime(now + 60 * MINUTE),
-                ends_at=to_datetime(now + 70 * MINUTE), status=status,
-            )
-        )  # fmt: skip
-    await tell_stage(house, campaign, day, status, version=3)
-    return campaign, day, pieces
-
-
-async def tell_stage(house: House, campaign: UUID, day: UUID, stage: str, *, version: int) -> None:
-    """The campaign's event of a stage, as its service writes it."""
-    kind = {"PRE_AUCTION": "session:pre_auction", "AUCTION": "session:auction", "COMPLETED": "session:end"}[stage]
-    data = {
-        "day": str(day), "number": 1, "date": "2026-05-14", "stage": stage, "version": version, "lots": [],
-        "completed": 0, "reason": None, "actor": None,
-    }  # fmt: skip
-    async with house.engine.begin() as connection:
-        await connection.execute(
-            sa.text("update campaign_days set status = :stage where id = :day"), {"stage": stage, "day": day}
-        )
-        await connection.execute(
-            sa.text("update campaigns set version = :version where id = :id"), {"version": version, "id": campaign}
-        )
-        await log.append(connection, [log.event(kind, f"campaign:{campaign}", data, at=house.now())])
-
-
-async def say(house: House, kind: str, data: dict[str, Any], *, subject: str = "agent:sable") -> UUID:
-    """An event of the host or the stream."""
-    source = Source.AGENT_SERVICE if kind.startswith("agent:") else Source.STREAM_MANAGER
-    event = log.event(kind, subject, data, at=house.now(), source=source)
-    async with house.engine.begin() as connection:
-        await log.append(connection, [event])
-    return event.id
-
-
-def a_message(text: str) -> dict[str, Any]:
-    return {
-        "text": text, "place": "STREAM", "intent": "STORY", "priority": 50, "mood": "AMUSED", "to": None,
-        "auction": None, "model": None, "fallback": False, "input_tokens": 0, "output_tokens": 0, "latency": 0,
-        "blocked": [], "actor": None,
-    }  # fmt: skip
-
-
-@contextlib.asynccontextmanager
-async def following(house: House, store: StateStore | None = None, **given: Any) -> AsyncIterator[Follower]:
-    follower = Follower(house.database_url, store, clock=house.clock, house=HOUSE, **given)
-    follower.start()
-    try:
-        yield follower
-    finally:
-        await follower.stop()
-    assert follower.failed() is None
-
-
-async def caught_up(house: House, follower: Follower) -> Change:
-    """The follower's state when it has read all that stands in the log."""
-    async with house.engine.connect() as connection:
-        row = (
-            await connection.execute(
-                sa.text("select epoch, xid::text, seq from event_logs order by epoch desc, xid desc, seq desc limit 1")
-            )
-        ).one()
-
-    async def look() -> Change | None:
-        current = follower.current
-        return current if current is not None and current.position == ".".join(map(str, row)) else None
-
-    found = await eventually(look, "the follower reads the whole log")
-    assert found is not None
-    return found
-
-
-async def folded(house: House, auction: UUID) -> Chronicle:
-    """The same day folded from its beginning."""
-    connection = await connect(house.database_url, name="test")
-    try:
-        facts = await snapshot.beginning(connection, auction, HOUSE)
-        chronicle = Chronicle(facts)
-        async for told in snapshot.whole(connection, facts):
-            chronicle.apply(told)
-        return chronicle
-    finally:
-        await connection.close()
-
-
-async def taken_now(house: House, day: UUID) -> Chronicle:
-    """The same day from a snapshot."""
-    connection = await connect(house.database_url, name="test")
-    try:
-        return Chronicle(await snapshot.present(connection, day, HOUSE))
-    finally:
-        await connection.close()
 
 
 async def test_what_a_follower_knows_is_what_a_snapshot_and_the_whole_log_say(
@@ -217,5 +104,166 @@ async def test_what_a_follower_knows_is_what_a_snapshot_and_the_whole_log_say(
         assert [(result.number, result.winner) for result in change.state.results] == [(1, "ana")]
 
 
-def without_position(state: Any) -> Any:
-    return msgspec.structs.replace(state, position=None)
+async def test_what_the_host_says_and_an_operator_shows_is_followed_too(house: House, engine: AuctionEngine) -> None:
+    _, day, pieces = await a_day(house, lots=1)
+    boss = await a_user(house, "boss", role=Role.OPERATOR)
+    lot = await a_lot(house, item=pieces[0], campaign_day=day)
+    await advance(engine, lot)
+    async with following(house, day=day) as follower:
+        await tell(house, "agent:mood", a_mood("CURIOUS", 60))
+        await tell(house, "agent:message", a_message("Said in the chat.", place="CHAT"))
+        said = await tell(house, "agent:message", a_message("A word about the light."))
+        change = await caught_up(house, follower)
+        assert change.state.caption is not None
+        assert (change.state.caption.text, change.state.caption.speaker) == ("A word about the light.", "Sable")
+        assert (change.state.host.mood, change.state.host.expression, change.state.host.intensity) == (
+            "CURIOUS", "curious", 60,
+        )  # fmt: skip
+        starts_at = house.now() + 50
+        await tell(house, "agent:speech", a_speech(said, starts_at, 60_000))
+
+        async def speaks() -> bool:
+            return follower.current is not None and follower.current.state.host.mouth != ()
+
+        await eventually(speaks, "the mouth moves")
+        change = await caught_up(house, follower)
+        assert change.state.host.mouth[0].at == starts_at
+        await tell(house, "stream:scene:update", a_scene("auction", None))  # what the show itself reports
+        await tell(house, "stream:scene:update", a_scene("slate", boss))
+        change = await caught_up(house, follower)
+        assert (change.state.on_air.scene, change.state.on_air.transition) == ("slate", "cut")
+        assert change.state.notice.meaning == "Bids on lot 1 are still taken, and its clock runs on."
+        assert "for the test" not in str(change.state)
+        for source in (await folded(house, lot), await taken_now(house, day)):
+            assert without_position(source.state(house.now())) == without_position(change.state)
+        await tell(house, "stream:scene:update", a_scene("automatic", boss, transition="slide"))
+        change = await caught_up(house, follower)
+        assert (change.state.on_air.scene, change.state.on_air.transition) == ("auction", "slide")
+
+
+async def test_a_follower_goes_on_where_it_was_when_its_connection_is_cut(house: House, engine: AuctionEngine) -> None:
+    _, day, pieces = await a_day(house, lots=1)
+    ana = await a_user(house, "ana")
+    lot = await a_lot(house, item=pieces[0], campaign_day=day)
+    await advance(engine, lot)
+    async with following(house, day=day) as follower:
+        await caught_up(house, follower)
+        assert follower.healthy
+        assert follower.day == day
+        connection = await connect(house.database_url, name="test")
+        try:
+            for amount in ("1", "1.2", "1.4"):
+                cut = await connection.fetch(
+                    "select pg_terminate_backend(pid) from pg_stat_activity"
+                    " where application_name = 'sothebais-stream-follower' and datname = current_database()"
+                )
+                assert cut
+                await bid(engine, lot, ana, None, amount)
+                change = await caught_up(house, follower)
+        finally:
+            await connection.close()
+        assert change.state.lot is not None
+        assert change.state.lot.bid_count == 3
+        assert follower.snapshots == 1
+        assert follower.healthy
+
+
+async def test_a_follower_that_cannot_read_says_so_and_its_clock_runs_on(house: House, engine: AuctionEngine) -> None:
+    _, day, pieces = await a_day(house, lots=1)
+    # the fair warning is a quarter of so short a lot
+    lot = await a_lot(house, item=pieces[0], campaign_day=day, lasts=6_000)
+    await advance(engine, lot)
+    async with following(house, day=day) as follower:
+        await caught_up(house, follower)
+        connection = await connect(house.database_url, name="test")
+        try:
+            async with connection.transaction():
+                # nobody reads the log while this is held
+                await connection.execute("lock table event_logs in access exclusive mode")
+
+                async def silent() -> bool:
+                    return not follower.healthy
+
+                await eventually(silent, "the silence shows")
+                assert follower.silent_for > 2
+
+                async def warns() -> bool:
+                    return follower.current is not None and follower.current.state.on_air.scene == "closing"
+
+                await eventually(warns, "the fair warning comes without the database")
+        finally:
+            await connection.close()
+
+        async def well() -> bool:
+            return follower.healthy
+
+        await eventually(well, "it reads again")
+
+
+async def test_it_follows_the_day_that_is_on_else_the_next_one_else_says_that_there_is_none(house: House) -> None:
+    async with following(house) as follower:
+        change = await caught_up_or_first(follower)
+        assert (change.state.on_air.scene, change.state.live) == ("slate", False)
+        assert change.state.notice.sentence == "There is no auction now."
+        campaign, day, _ = await a_day(house, status="PRE_AUCTION", version=1)
+
+        async def on() -> bool:
+            return follower.day == day
+
+        await eventually(on, "the day is followed")
+        change = await caught_up(house, follower)
+        assert (change.state.on_air.scene, change.state.campaign, change.state.day) == (
+            "pre-auction", "Rooms of Light", "Day 1 of 1",
+        )  # fmt: skip
+        await a_stage(house, campaign, day, "AUCTION", version=2)
+        assert (await caught_up(house, follower)).state.on_air.scene == "intermission"
+        await a_stage(house, campaign, day, "POST_AUCTION", version=3)
+        assert (await caught_up(house, follower)).state.on_air.scene == "post-auction"
+        await a_stage(house, campaign, day, "COMPLETED", version=4)
+
+        async def off() -> bool:
+            return follower.day is None
+
+        await eventually(off, "nothing is left to follow")
+        assert (await caught_up(house, follower)).state.on_air.scene == "slate"
+
+
+async def test_a_missing_event_makes_it_take_a_new_snapshot(house: House, engine: AuctionEngine) -> None:
+    campaign, day, _ = await a_day(house, version=3)
+    async with following(house, day=day) as follower:
+        await caught_up(house, follower)
+        await a_stage(house, campaign, day, "POST_AUCTION", version=5)  # 4 is missing
+        change = await caught_up(house, follower)
+        assert follower.snapshots == 2
+        assert change.state.on_air.scene == "post-auction"
+
+
+async def test_how_many_watch_is_heard_from_redis(house: House, store: StateStore) -> None:
+    _, day, _ = await a_day(house)
+    async with following(house, store, day=day) as follower:
+        await caught_up(house, follower)
+
+        async def heard() -> bool:
+            message = (
+                b'{"id":"01a214cc-ad62-7000-804e-142633a337a7","position":null,"n":null,"timestamp":1,'
+                b'"type":"stream:viewers","source":"stream-manager","version":"1.0","subject":"stream:main",'
+                b'"data":{"origin":"TOTAL","reporter":"all","viewers":1284,"peak":null}}'
+            )
+            nonsense = Publication(Channel.STREAM, b'"stream:viewers" is no reading')
+            await store.apply([], [nonsense, Publication(Channel.STREAM, message)], None)
+            return follower.current is not None and follower.current.state.viewers == 1284
+
+        await eventually(heard, "the reading is shown")
+        assert follower.healthy
+
+
+async def caught_up_or_first(follower: object) -> Change:
+    """The first thing it tells."""
+
+    async def look() -> Change | None:
+        found: Change | None = getattr(follower, "current", None)
+        return found
+
+    found = await eventually(look, "the follower tells something")
+    assert found is not None
+    return found

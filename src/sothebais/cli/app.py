@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from sothebais.cli import auction, campaign, collection, database, demo, events, proof, report, services, setup, staff
+from sothebais.cli import (
+    auction,
+    campaign,
+    collection,
+    database,
+    demo,
+    events,
+    proof,
+    render,
+    report,
+    services,
+    setup,
+    staff,
+)
 from sothebais.errors import SothebaisError
 
 app = typer.Typer(
@@ -24,7 +37,7 @@ app.add_typer(database.db, name="db", help="Migrations.")
 app.add_typer(database.schema, name="schema", help="Schemas for other programs.")
 app.add_typer(events.events, name="events", help="The log and its dead letters.")
 app.add_typer(events.state, name="state", help="The Redis state.")
-for module in (demo, services, setup, proof, auction):
+for module in (demo, services, setup, proof, auction, render):
     module.register(app)
 
 

@@ -1,7 +1,7 @@
 """Facts of a campaign day, read from PostgreSQL in one snapshot with the log's position, or as of the day's beginning."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sothebais.auctions.tables import Auction
 from sothebais.auctions.tables import Bid as BidRow
 from sothebais.campaigns.tables import Campaign, CampaignDay
 from sothebais.catalog.tables import ArtItem
+from sothebais.config import Settings
 from sothebais.errors import NotFound
 from sothebais.events.cursors import SAFE, LoggedEvent, event_of
 from sothebais.events.tables import EventLog
@@ -136,6 +137,12 @@ class House(msgspec.Struct, frozen=True):
     expressions: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+def house_of(settings: Settings) -> House:
+    """What the settings say of it."""
+    address = settings.public_url or f"http://{settings.host}:{settings.port}"
+    return House(bid_url=f"{address}/auctions/{{auction}}", bid_hint="Scan to see the lot and bid")
+
+
 def told(event: LoggedEvent) -> Told:
     """A row of the log as the chronicle takes it."""
     position = event.position
@@ -208,7 +215,7 @@ async def _rows(connection: Any, query: str, *given: Any) -> AsyncIterator[Async
         yield events()
 
 
-async def whole(connection: Any, facts: DayFacts) -> AsyncIterator[Told]:
+async def whole(connection: Any, facts: DayFacts) -> AsyncGenerator[Told]:
     """Every event of a day from its beginning, in the log's order."""
     subjects = [f"auction:{lot.id}" for lot in facts.lots]
     eve = facts.begins_at - EVE_MS
