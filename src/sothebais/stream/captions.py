@@ -11,12 +11,11 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sothebais.events.types.agent import AgentSpeech, SpokenWord
 from sothebais.instants import Millis
 from sothebais.stream.show import Caption
 
@@ -43,6 +42,28 @@ _LEANING: Final = frozenset((
 _TURNING: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+class Word(Protocol):
+    """A word and when it sounds, from the start of its speech."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def start(self) -> Millis: ...
+    @property
+    def end(self) -> Millis: ...
+
+
+class Speech(Protocol):
+    """What the captions need of the event ``agent:speech``, whose model pure modules may not import."""
+
+    @property
+    def starts_at(self) -> Millis: ...
+    @property
+    def duration(self) -> Millis: ...
+    @property
+    def words(self) -> Sequence[Word]: ...
+
+
 class Token(Struct, frozen=True):
     """A word of the text as it is written, and when it sounds, from the start of the speech."""
 
@@ -51,7 +72,7 @@ class Token(Struct, frozen=True):
     end: Millis
 
 
-def pages(speech: AgentSpeech, text: str, speaker: str, began_at: Millis | None = None) -> tuple[Caption, ...]:
+def pages(speech: Speech, text: str, speaker: str, began_at: Millis | None = None) -> tuple[Caption, ...]:
     """The captions of a speech, in order, none reaching into the next.
 
     ``began_at`` is when it really began, where that is not ``speech.starts_at``. ``Caption.text`` has at most
@@ -75,7 +96,7 @@ def pages(speech: AgentSpeech, text: str, speaker: str, began_at: Millis | None 
     return tuple(made)
 
 
-def timed(text: str, words: Sequence[SpokenWord], duration: Millis) -> list[Token]:
+def timed(text: str, words: Sequence[Word], duration: Millis) -> list[Token]:
     """The words of the text with the times of the words that were spoken for them.
 
     Where both agree, each has its own time; a stretch that was spoken otherwise shares the time of that stretch by
@@ -105,7 +126,7 @@ def timed(text: str, words: Sequence[SpokenWord], duration: Millis) -> list[Toke
     return found
 
 
-def _stretches(written: Sequence[str], words: Sequence[SpokenWord]) -> list[tuple[slice, slice]]:
+def _stretches(written: Sequence[str], words: Sequence[Word]) -> list[tuple[slice, slice]]:
     """Pairs of stretches of both that belong together, in order; every word is in one of them."""
     ours, theirs = [_plain(word) for word in written], [_plain(word.text) for word in words]
     if ours == theirs or len(ours) + len(theirs) > _ALIGNED_WORDS_MAX:
