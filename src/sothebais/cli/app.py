@@ -17,6 +17,7 @@ from sothebais.cli import (
     services,
     setup,
     staff,
+    stream,
 )
 from sothebais.errors import SothebaisError
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(collection.app, name="collection", help="Collections and their items.")
 app.add_typer(campaign.app, name="campaign", help="Campaigns: days of auctions.")
 app.add_typer(auction.app, name="auction", help="Lots, and an operator's steps on them.")
+app.add_typer(stream.app, name="stream", help="The broadcast, its scenes and its files.")
 app.add_typer(staff.app, name="staff", help="Who operates the house.")
 app.add_typer(report.app, name="report", help="What was sold, and how it is settled.")
 app.add_typer(database.db, name="db", help="Migrations.")

@@ -63,8 +63,14 @@ class Override(Struct, frozen=True):
 class Slate(Struct, frozen=True):
     """The operator's slate: what it says (of bids: nothing, where the picture says it by itself), and since when."""
 
-    notice: Notice
+    sentence: str
+    meaning: str
     at: Millis
+
+    @property
+    def notice(self) -> Notice:
+        """The same, as a state has it."""
+        return Notice(self.sentence, self.meaning)
 
 
 class Stop(Struct, frozen=True):
@@ -144,7 +150,7 @@ async def desired(connection: AsyncConnection) -> Desired:
         override=override,
         slate=None
         if row.slate_at is None
-        else Slate(Notice(row.slate_sentence, row.slate_meaning), from_datetime(row.slate_at)),
+        else Slate(row.slate_sentence, row.slate_meaning, from_datetime(row.slate_at)),
         stop=None
         if row.stop_requested_at is None
         else Stop(from_datetime(row.stop_requested_at), row.stop_cause, row.stop_actor),

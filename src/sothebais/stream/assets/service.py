@@ -54,7 +54,11 @@ class StreamAssets:
         self._store = store
         self._intake = intake
 
-    async def add(self, name: str, type_: AssetType, data: bytes, actor: Actor, now: Millis) -> Any:
+    async def take(self, data: bytes, type_: AssetType) -> Taken:
+        """A file as it would be kept; nothing is stored. Raises InvalidInput or Overloaded."""
+        return await self._intake.take(data, type_)
+
+    async def add(self, name: str, type_: AssetType, data: bytes | Taken, actor: Actor, now: Millis) -> Any:
         """Take a file in under a name; its row. Raises InvalidInput, Conflict for a name in use, or Overloaded."""
         name = checked_name(name)
         async with self._engine.connect() as connection:
@@ -64,14 +68,14 @@ class StreamAssets:
             count = sa.select(sa.func.count()).select_from(repository.ASSETS)
             if (await connection.execute(count)).scalar_one() >= ASSETS_MAX:
                 raise Conflict(f"The house has {ASSETS_MAX:,} stream assets already. Remove some first.")
-        taken = await self._intake.take(data, type_)
+        taken = data if isinstance(data, Taken) else await self.take(data, type_)
         return await self._keep(ids.new_id(), name, type_, taken, actor, now, new=True)
 
-    async def replace(self, key: UUID, data: bytes, actor: Actor, now: Millis) -> Any:
+    async def replace(self, key: UUID, data: bytes | Taken, actor: Actor, now: Millis) -> Any:
         """Give an asset another file, under the same id and name; its row. Raises NotFound, InvalidInput, Overloaded."""
         async with self._engine.connect() as connection:
             before = await repository.asset(connection, key)
-        taken = await self._intake.take(data, before.type)
+        taken = data if isinstance(data, Taken) else await self.take(data, before.type)
         return await self._keep(key, before.name, before.type, taken, actor, now, new=False)
 
     async def remove(self, key: UUID, actor: Actor, now: Millis) -> None:
