@@ -262,6 +262,23 @@ class Settings(BaseSettings):
     private_receivers: bool = Field(
         default=False, description="Allow webhooks and web push to private addresses, and webhooks without TLS."
     )
+    agent_model_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="An OpenAI-compatible service that writes the host's lines, https://api.openai.com/v1; else the script does.",
+    )
+    agent_model_key: SecretStr | None = Field(
+        default=None, description="The key for agent_model_url; local services often want none."
+    )
+    agent_model_name: Annotated[str, Field(min_length=1, max_length=100)] = Field(
+        default="gpt-4o-mini", description="The model asked for at agent_model_url."
+    )
+    agent_model_deadline_ms: Annotated[int, Field(ge=100, le=30_000)] = Field(
+        default=2_500, description="A line that the model has not written by then is spoken by the scripted host."
+    )
+    agent_model_output_tokens_max: Annotated[int, Field(ge=16, le=4_000)] = Field(
+        default=220, description="Length of one answer of the model at most."
+    )
     agent_voice: Literal["piper", "openai", "none"] = Field(
         default="piper",
         description="Who speaks for the host: the embedded voice, a service at agent_voice_url, or nobody (captions only).",
@@ -325,6 +342,8 @@ class Settings(BaseSettings):
         "secrets_key",
         "smtp_url",
         "vapid_key",
+        "agent_model_url",
+        "agent_model_key",
         "agent_voice_key",
         mode="before",
     )

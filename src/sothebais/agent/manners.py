@@ -1,0 +1,100 @@
+"""Manners: who is answered, what is heard, and what may go out. Pure.
+
+A person who wants no answer gets none until they speak to the host by name again. What people write is cleaned and
+judged as in the room; what is refused is not answered, and reaches no model.
+"""
+
+from collections import OrderedDict
+from enum import StrEnum
+from uuid import UUID
+
+from msgspec import Struct
+
+from sothebais import moderation
+from sothebais.agent.model import HEARD_LENGTH_MAX
+from sothebais.agent.truth.conduct import rude
+from sothebais.agent.understanding import Understood, Wish, understand
+from sothebais.instants import Millis
+
+#: People whose last questions and wishes are remembered.
+PEOPLE_MAX = 50_000
+#: One person is answered so often at most, and the room so often.
+ANSWERS_PER_PERSON_MAX = 3
+PERSON_WINDOW_MS = 60_000
+ANSWERS_MAX = 20
+WINDOW_MS = 60_000
+
+__all__ = ["Manners", "Reception", "Silence", "rude"]
+
+
+class Silence(StrEnum):
+    """Why somebody is not answered."""
+
+    OPTED_OUT = "OPTED_OUT"
+    REFUSED = "REFUSED"
+    TOO_OFTEN = "TOO_OFTEN"
+    BUSY = "BUSY"
+
+
+class Reception(Struct, frozen=True):
+    """How a line was received: ``text`` as a writer may see it, or why there is no answer."""
+
+    text: str
+    understood: Understood
+    silence: Silence | None
+
+
+class Manners:
+    """Judges what comes in, and keeps whom the host leaves alone."""
+
+    def __init__(self, words: moderation.Words | None = None) -> None:
+        self._words = words or moderation.words_of(moderation.DEFAULT_WORDS)
+        self._silent: OrderedDict[UUID, None] = OrderedDict()
+        self._answered: OrderedDict[UUID, tuple[Millis, ...]] = OrderedDict()
+        self._lately: tuple[Millis, ...] = ()
+
+    def opt_out(self, person: UUID) -> None:
+        """Leave somebody alone."""
+        self._silent[person] = None
+        while len(self._silent) > PEOPLE_MAX:
+            self._silent.popitem(last=False)
+
+    def opt_in(self, person: UUID) -> None:
+        """They want to be answered again."""
+        self._silent.pop(person, None)
+
+    def has_opted_out(self, person: UUID) -> bool:
+        """Whether somebody wants no answer."""
+        return person in self._silent
+
+    def receive(self, text: str, person: UUID, now: Millis, *, by_name: bool = False) -> Reception:
+        """Judge a line. ``by_name``: it addresses the host itself, by mention or name, which lifts an opt-out.
+
+        An answer that is granted counts towards the limits.
+        """
+        plain = moderation.clean(text[: moderation.RAW_LENGTH_MAX])[:HEARD_LENGTH_MAX]
+        understood = understand(plain)
+        if understood.ask is Wish.OPT_OUT:
+            already = self.has_opted_out(person)
+            self.opt_out(person)
+            return Reception(plain, understood, Silence.OPTED_OUT if already else None)
+        if by_name:
+            self.opt_in(person)
+        if self.has_opted_out(person):
+            return Reception(plain, understood, Silence.OPTED_OUT)
+        refused = moderation.refusal(plain, self._words)
+        if refused is not None and understood.ask is not Wish.ABUSE:
+            return Reception("", understood, Silence.REFUSED)
+        lately = tuple(at for at in self._lately if now - at < WINDOW_MS)
+        own = tuple(at for at in self._answered.get(person, ()) if now - at < PERSON_WINDOW_MS)
+        if len(own) >= ANSWERS_PER_PERSON_MAX:
+            return Reception(plain, understood, Silence.TOO_OFTEN)
+        if len(lately) >= ANSWERS_MAX:
+            return Reception(plain, understood, Silence.BUSY)
+        self._lately = (*lately, now)
+        self._answered[person] = (*own, now)
+        self._answered.move_to_end(person)
+        while len(self._answered) > PEOPLE_MAX:
+            self._answered.popitem(last=False)
+        # a curse is answered with composure, and is not repeated to a writer
+        return Reception("" if refused is not None else plain, understood, None)

@@ -1,0 +1,1 @@
+"""The host that needs no model: grammar, lines, answers."""
