@@ -286,10 +286,10 @@ def test_movement_is_by_whole_pixels(pictures: HeldPictures) -> None:
     frames = [programme.shown(state, t + 33 * step).layers for step in range(60)]
     places = [{layer.id: layer for layer in layers} for layers in frames]
     moved = [
-        (now["parade/2"].rect.x - before["parade/2"].rect.x, now["parade/2"].key is not None)
+        (now["parade/5"].rect.x - before["parade/5"].rect.x, now["parade/5"].key is not None)
         for before, now in pairwise(places)
-        if "parade/2" in now and "parade/2" in before
+        if "parade/5" in now and "parade/5" in before
     ]
     assert {dx for dx, _ in moved} <= {0, -1}
     assert sum(dx for dx, _ in moved) < 0
-    assert len({layers["parade/2"].key for layers in places if "parade/2" in layers}) == 1
+    assert len({layers["parade/5"].key for layers in places if "parade/5" in layers}) == 1

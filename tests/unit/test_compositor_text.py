@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sothebais.rehearsal import showcase
-from sothebais.stream import fonts, layers, text, themes
+from sothebais.stream import figure, fonts, layers, text, themes
 from sothebais.stream.compositor import full
 from sothebais.stream.painters.registry import PAINTERS
 from sothebais.stream.pictures import HeldPictures
@@ -69,8 +69,8 @@ def test_a_name_in_another_script_is_set_with_what_the_machine_has_and_never_fai
 
 
 def test_every_content_has_its_painter() -> None:
-    kinds = {kind for kind in layers.Content.__value__.__args__ if kind is not layers.Group}
-    assert set(PAINTERS) == kinds
+    kinds = {kind for kind in layers.Content.__value__.__args__ if kind not in (layers.Group, figure.HostPart)}
+    assert set(PAINTERS) == kinds | set(figure.HostPart.__value__.__args__)
 
 
 def luminance(colour: int) -> float:
@@ -90,7 +90,8 @@ def test_words_can_be_read_on_the_wall_behind_them(name: str, size: tuple[int, i
     """AA for words, AAA for price and time, where the wall under them is brightest."""
     state, t = showcase.state(name)
     shown = Programme(scenes_for(*size), *size).stages[name].shown(state, t).layers
-    behind = [layer for layer in shown if isinstance(layer.key.content, layers.Wall | layers.Fill)]
+    ground = layers.Wall | layers.Fill | figure.HostBackdrop
+    behind = [layer for layer in shown if isinstance(layer.key.content, ground)]
     wall = full(behind, *size, HeldPictures())[..., [2, 1, 0]]
     for layer in shown:
         content = layer.key.content

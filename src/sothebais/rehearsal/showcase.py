@@ -13,8 +13,10 @@ from sothebais.stream.show import (
     Artwork,
     Bid,
     Caption,
+    HostLook,
     Lot,
     LotStatus,
+    Mouth,
     Notice,
     OnAir,
     Post,
@@ -35,6 +37,25 @@ _SAYINGS: Final = (
     "A new bid, and a thoughtful one. The room may take its time; the clock will not.",
     "One follows the light from the left edge, and then one is inside.",
     "Good provenance is a short sentence. This piece has a very short one.",
+)
+#: How the host looks in each scene, and how strongly.
+_LOOKS: Final = {
+    "pre-auction": ("happy", 70),
+    "auction": ("curious", 80),
+    "closing": ("excited", 80),
+    "sold": ("happy", 100),
+    "passed": ("disappointed", 80),
+    "intermission": ("neutral", 0),
+    "post-auction": ("happy", 80),
+}
+#: How far the beak opens, syllable by syllable, while something is said.
+_SYLLABLES: Final = (1, 3, 2, 0, 2, 1, 3, 0, 1, 2, 0, 3, 1)
+SYLLABLE_MS: Final = 120
+#: What the host is like from one saying to the next.
+_TURNS: Final = (
+    HostLook(mood="CURIOUS", expression="curious", intensity=80, was="happy", was_intensity=60),
+    HostLook(mood="EXCITED", expression="excited", intensity=90, was="curious", was_intensity=80),
+    HostLook(mood="HAPPY", expression="happy", intensity=60, was="excited", was_intensity=90),
 )
 _PEOPLE: Final = ("ana", "gaspard", "mira.eth", "oduya", "the_long_room", "yuki")
 
@@ -140,6 +161,7 @@ def state(scene: str, *, bids: int = 7, seed: int = SEED) -> tuple[ShowState, Mi
             caption = Caption("A moment to breathe. The next one rewards a long look.", "Sable", since, next_at)
         case "post-auction":
             t, since = OPENS + 2_400_000, OPENS + 2_390_000
+            caption = Caption("Seven of eight found walls tonight. Sleep well, all of you.", "Sable", since, t + 60_000)
         case "pause":
             notice = Notice(
                 "Bidding is paused.",
@@ -158,6 +180,7 @@ def state(scene: str, *, bids: int = 7, seed: int = SEED) -> tuple[ShowState, Mi
             next_at=next_at,
             tomorrow="Tomorrow at 20:00: twelve more pieces, among them the Enfilades.",
             caption=caption,
+            host=look(scene, since),
             viewers=1284,
             notice=notice,
             clock=WallClock(120, "CEST"),
@@ -167,6 +190,19 @@ def state(scene: str, *, bids: int = 7, seed: int = SEED) -> tuple[ShowState, Mi
         ),
         t,
     )
+
+
+def look(scene: str, since: Millis) -> HostLook:
+    """How the host takes a scene."""
+    expression, intensity = _LOOKS.get(scene, ("neutral", 0))
+    return HostLook(mood=expression.upper(), expression=expression, intensity=intensity, since=since)
+
+
+def speech(t: Millis, lasts_ms: int) -> tuple[Mouth, ...]:
+    """A beak that speaks for so long."""
+    beats = range(lasts_ms // SYLLABLE_MS)
+    said = (Mouth(t + beat * SYLLABLE_MS, _SYLLABLES[beat % len(_SYLLABLES)]) for beat in beats)
+    return (*said, Mouth(t + lasts_ms, 0))
 
 
 def script(fps: int, frames: int, *, start_ms: int = 60_000) -> Iterator[tuple[ShowState, Millis]]:
@@ -189,7 +225,12 @@ def script(fps: int, frames: int, *, start_ms: int = 60_000) -> Iterator[tuple[S
         if said != at // 6_000:
             said = at // 6_000
             words = _SAYINGS[said % len(_SAYINGS)]
-            current = structs.replace(current, caption=Caption(words, "Sable", t, t + 5_000), viewers=1_250 + said)
+            current = structs.replace(
+                current,
+                caption=Caption(words, "Sable", t, t + 5_000),
+                host=structs.replace(_TURNS[said % len(_TURNS)], since=t, mouth=speech(t, 4_500)),
+                viewers=1_250 + said,
+            )
         yield current, t
 
 

@@ -58,9 +58,10 @@ def hammer(state: ShowState, t: Millis) -> tuple[Prop | None, Millis]:
         return None, NEVER
     if lot.status is LotStatus.SOLD and lot.closed_at is not None:
         falls = lot.closed_at + STAMP_DELAY_MS + STAMP_MS
-        for until, prop in ((falls, "gavel"), (falls + DOWN_MS, "gavel-struck")):
-            if t < until:
-                return prop, until  # type: ignore[return-value]
+        if t < falls:
+            return "gavel", falls
+        if t < falls + DOWN_MS:
+            return "gavel-struck", falls + DOWN_MS
     elif lot.status is LotStatus.CLOSING:
         return "gavel", NEVER
     elif lot.status is LotStatus.ACTIVE and lot.paused_at is None:

@@ -5,6 +5,7 @@ with the neutral one. Blinks, breath and glances come from the instant alone, so
 whoever renders it. Everything changes in steps, and ``Pose.until`` is the first instant at which it may.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -71,12 +72,12 @@ EXPRESSIONS: Final[Mapping[str, Expression]] = MappingProxyType(
             wave=Arm(344, 314, 354, 212, -92, 30),
         ),
         "happy": Expression(
-            tilt=-50, forward=2, crown=26, ruff=22, corner=110, upper=2, lower=56, rise=62, slope=12, pupil=60, gaze_x=10,
+            tilt=-50, forward=2, crown=26, ruff=22, corner=110, upper=2, lower=48, rise=62, slope=12, pupil=60, gaze_x=10, gaze_y=-22,
             shrug=15, agape=1,
-            rear=Arm(52, 322, 40, 268, -140, 20), fore=Arm(350, 322, 366, 268, -42, 20),
+            rear=Arm(70, 330, 62, 268, -134, 22), fore=Arm(340, 330, 352, 268, -48, 22),
         ),
         "surprised": Expression(
-            tilt=-35, forward=-14, down=-8, crown=112, ruff=100, corner=-10, upper=0, lower=0, rise=120, slope=22, pupil=8,
+            tilt=-35, forward=-14, down=0, crown=104, ruff=100, corner=-10, upper=0, lower=0, rise=120, slope=22, pupil=8,
             gaze_x=25, shrug=60, agape=2,
             rear=Arm(62, 330, 140, 304, -32, 16), fore=Arm(350, 318, 330, 240, -108, 30),
         ),
@@ -97,12 +98,12 @@ EXPRESSIONS: Final[Mapping[str, Expression]] = MappingProxyType(
 #: The wing that holds a prop has the prop's own place for it.
 _HOLDS: Final[Mapping[Prop, Arm]] = MappingProxyType(
     {
-        "gavel": Arm(348, 330, 350, 238, -84, 8),
-        "gavel-struck": Arm(366, 330, 344, 284, 186, 8),
-        "lorgnette": Arm(330, 330, 262, 240, -104, 8),
-        "paddle": Arm(348, 330, 362, 246, -84, 8),
-        "watch": Arm(352, 330, 338, 252, -160, 9),
-        "catalogue": Arm(340, 334, 310, 290, 196, 12),
+        "gavel": Arm(344, 328, 366, 242, -82, 8),
+        "gavel-struck": Arm(342, 330, 340, 284, 186, 8),
+        "lorgnette": Arm(330, 330, 258, 212, -104, 8),
+        "paddle": Arm(344, 328, 370, 250, -80, 8),
+        "watch": Arm(342, 326, 336, 214, -168, 9),
+        "catalogue": Arm(336, 332, 310, 290, 196, 12),
     }
 )
 SPECTACLES: Final = "spectacles"
@@ -115,6 +116,8 @@ CHANGE_STEPS: Final = 5
 BEAT_MS: Final = 180
 BEATS: Final = 6
 LIVELY_FROM: Final = 50
+#: From this intensity on the wings take part.
+WINGS_FROM: Final = 40
 #: One blink in each span, somewhere in its first part: 3 to 6 seconds from one to the next.
 BLINK_SPAN_MS: Final = 4_500
 BLINK_DRIFT_MS: Final = 1_500
@@ -150,15 +153,25 @@ def expression_of(mood: str) -> str:
     return NAMES.get(mood, NAMES["NEUTRAL"])
 
 
+def seed_of(name: str) -> int:
+    """What a host's blinks and glances are drawn from: each name has its own."""
+    return crc32(name.encode())
+
+
 def drawn(expression: str, intensity: int) -> Expression:
     """A named expression (an unknown one is neutral) at an intensity from 0 to 100."""
     steps = max(0, min(INTENSITY_STEPS, round(intensity * INTENSITY_STEPS / 100)))
-    return _between(NEUTRAL, EXPRESSIONS.get(expression, NEUTRAL), steps / INTENSITY_STEPS)
+    full, share = EXPRESSIONS.get(expression, NEUTRAL), steps / INTENSITY_STEPS
+    face = _between(NEUTRAL, full, share)
+    # a wing is used or it is not: half raised it would mean nothing
+    raised = 0.75 + 0.25 * share if share >= WINGS_FROM / 100 else 0.0
+    arms = {field: _arm(getattr(NEUTRAL, field), getattr(full, field), raised) for field in ("rear", "fore")}
+    return structs.replace(face, **arms)
 
 
 def pose(look: HostLook, t: Millis, prop: Prop | None = None) -> Pose:
     """The host at an instant; ``prop`` is what the show puts into the wing when the host brings nothing."""
-    seed = crc32(look.name.encode())
+    seed = seed_of(look.name)
     face, until = _face(look, t)
     opening, again = mouth(look, t, face.agape)
     until = min(until, again)
@@ -173,8 +186,15 @@ def pose(look: HostLook, t: Millis, prop: Prop | None = None) -> Pose:
         own, until = "gavel", min(until, look.since + STRIKE_MS)
     held = own or prop
     if held is not None:
-        face = structs.replace(face, fore=_HOLDS[held])
+        face = structs.replace(face, fore=_before_the_eye(face) if held == "lorgnette" else _HOLDS[held])
     return Pose(face, opening, lids, glance, moved, held, SPECTACLES in look.props, until)
+
+
+def _before_the_eye(face: Expression) -> Arm:
+    """The wing that holds a lorgnette follows the head."""
+    arm, turned = _HOLDS["lorgnette"], math.radians(face.tilt / 10)
+    x, y = face.forward + round(93 * math.sin(turned)), face.down + round(28 * math.sin(turned))
+    return structs.replace(arm, wrist_x=arm.wrist_x + x, wrist_y=arm.wrist_y + y)
 
 
 def mouth(look: HostLook, t: Millis, rest: int = 0) -> tuple[int, Millis]:
@@ -225,7 +245,7 @@ def _face(look: HostLook, t: Millis) -> tuple[Expression, Millis]:
     if gone < CHANGE_MS:
         step = gone * CHANGE_STEPS // CHANGE_MS
         until = look.since + -(-(step + 1) * CHANGE_MS // CHANGE_STEPS)
-        share = ease("house", (step + 1) / (CHANGE_STEPS + 1))
+        share = ease("quad_in_out", (step + 1) / (CHANGE_STEPS + 1))
         return _between(drawn(look.was, look.was_intensity), now, share), until
     beat = (gone - CHANGE_MS) // BEAT_MS
     waves = now.wave if look.intensity >= LIVELY_FROM else None
@@ -247,7 +267,7 @@ def _between(one: Expression, other: Expression, share: float) -> Expression:
     }
     arms = {field: _arm(getattr(one, field), getattr(other, field), share) for field in ("rear", "fore")}
     wave = None if other.wave is None else _arm(one.fore, other.wave, share)
-    return Expression(**changed, **arms, wave=wave)
+    return structs.replace(other, **changed, **arms, wave=wave)
 
 
 def _arm(one: Arm, other: Arm, share: float) -> Arm:

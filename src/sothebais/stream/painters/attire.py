@@ -48,8 +48,8 @@ def body(content: figure.HostBody, brush: Brush) -> None:
             along((130, 200), (260, 244), (LINEN_SHADE, 1, 0), ("#7E7A72", 1, 1)),
         )
         coat = smooth(
-            ((150, 232 - up * 0.3), (118, 244 - up), (90, 258 - up), (74, 290 - up * 0.6), (66, 330), (60, 380), (200, 384),
-             (338, 380), (330, 330), (322, 288 - up * 0.6), (304, 256 - up), (272, 242 - up), (240, 232 - up * 0.3), (195, 240))
+            ((150, 232 - up * 0.3), (118, 244 - up), (90, 258 - up), (74, 290 - up * 0.6), (70, 326), (70, 384), (200, 390),
+             (332, 384), (330, 326), (322, 288 - up * 0.6), (304, 256 - up), (272, 242 - up), (240, 232 - up * 0.3), (195, 240))
         )  # fmt: skip
         canvas.drawPath(coat, along((90, 230), (300, 380), (COAT_LIT, 1, 0), (COAT, 1, 0.4), (COAT_DARK, 1, 1)))
         edge(canvas, coat, along((70, 250), (220, 300), (GLOSS, 0.55, 0), (GLOSS, 0, 1)), 14, 7)
@@ -101,7 +101,7 @@ def _lapel(canvas: skia.Canvas, side: int) -> None:
         shape,
         along(at(98, 250), at(16, 340), ("#20252F", 1, 0), (SATIN, lit, 0.3), ("#262C37", 1, 0.55), ("#0D0F14", 1, 1)),
     )
-    edge(canvas, shape, along(at(96, 250), at(30, 340), (RIM, 0.75 * lit, 0), (RIM, 0.1, 1)), 1.2, 0.4)
+    edge(canvas, shape, along(at(96, 250), at(30, 340), (RIM, 0.75 * lit, 0), (RIM, 0.1, 1)), 1.2)
     notch = skia.Path()
     notch.moveTo(*at(84, 262))
     notch.lineTo(*at(62, 272))
@@ -167,7 +167,7 @@ def _bow(canvas: skia.Canvas, side: int) -> None:
         fold.moveTo(*at(*start))
         fold.quadTo(*at((start[0] + end[0]) / 2, start[1]), *at(*end))
         canvas.drawPath(fold, stroke("#05060A", 1.6, 0.9))
-    edge(canvas, shape, along(at(30, 234), at(30, 276), (RIM, 0.8, 0), (RIM, 0.12, 0.6), (RIM, 0.3, 1)), 1.3, 0.4)
+    edge(canvas, shape, along(at(30, 234), at(30, 276), (RIM, 0.8, 0), (RIM, 0.12, 0.6), (RIM, 0.3, 1)), 1.3)
 
 
 def wings(content: figure.HostWings, brush: Brush) -> None:
@@ -179,10 +179,15 @@ def wings(content: figure.HostWings, brush: Brush) -> None:
         if content.rear is not None:
             _wing(canvas, rear, content.rear, lit=1.0)
         if content.fore is not None:
-            if content.prop is not None:
-                wrist = (float(content.fore.wrist_x), float(content.fore.wrist_y))
-                properties.held_in(canvas, content.prop, toward(wrist, content.fore.points, 24), content.fore.points)
+            wrist = (float(content.fore.wrist_x), float(content.fore.wrist_y))
+            grip = toward(wrist, content.fore.points, 24)
+            # a handle lies within the feathers, a chain hangs in front of them
+            hangs = content.prop == "watch"
+            if content.prop is not None and not hangs:
+                properties.held_in(canvas, content.prop, grip, content.fore.points)
             _wing(canvas, fore, content.fore, lit=0.7)
+            if content.prop is not None and hangs:
+                properties.held_in(canvas, content.prop, toward(wrist, content.fore.points, 50), content.fore.points)
 
 
 def _wing(canvas: skia.Canvas, shoulder: Point, arm: figure.Arm, lit: float) -> None:
@@ -195,7 +200,7 @@ def _wing(canvas: skia.Canvas, shoulder: Point, arm: figure.Arm, lit: float) -> 
     light, dark = _across(shoulder, elbow, 26.0)
     canvas.drawPath(upper, along(light, dark, (COAT_LIT, 1, 0), (COAT, 1, 0.5), (COAT_DARK, 1, 1)))
     light, dark = _across(shoulder, wrist, 34.0)
-    edge(canvas, whole, along(light, dark, (RIM, 0.85 * lit, 0), (RIM, 0.25 * lit, 0.5), (WARM, 0.25, 1)), 1.5, 0.5)
+    edge(canvas, whole, along(light, dark, (RIM, 0.85 * lit, 0), (RIM, 0.25 * lit, 0.5), (WARM, 0.25, 1)), 1.5)
     sets_in = along(shoulder, elbow, ("#000000", 0, 0.05), ("#000000", 1, 0.6))
     sets_in.setBlendMode(skia.BlendMode.kDstIn)
     canvas.drawPaint(sets_in)
@@ -207,7 +212,7 @@ def _wing(canvas: skia.Canvas, shoulder: Point, arm: figure.Arm, lit: float) -> 
     canvas.restore()
     light, dark = _across(elbow, wrist, 19.0)
     canvas.drawPath(lower, along(light, dark, (COAT_LIT, 1, 0), (COAT, 1, 0.5), (COAT_DARK, 1, 1)))
-    edge(canvas, lower, along(light, dark, (RIM, 0.85 * lit, 0), (RIM, 0.12, 0.5), (WARM, 0.3, 1)), 1.5, 0.5)
+    edge(canvas, lower, along(light, dark, (RIM, 0.85 * lit, 0), (RIM, 0.12, 0.5), (WARM, 0.3, 1)), 1.5)
     # the cuff
     canvas.save()
     canvas.translate(*wrist)
@@ -263,7 +268,7 @@ def _quills(canvas: skia.Canvas, wrist: Point, arm: figure.Arm) -> None:
         base = toward(wrist, angle, 2)
         tip = toward(wrist, angle, long)
         vane = feather(base, tip, wide, bend=place * 1.2, blunt=0.3)
-        canvas.drawPath(vane, soft(flat("#000000", 0.35), 2))
+        canvas.drawPath(vane, stroke("#000000", 2.5, 0.3))
         canvas.drawPath(vane, along(base, tip, (SHADE, 1, 0), (DEEP, 1, 0.35), (MID, 1, 0.7), (SHEEN, 1, 1)))
-        edge(canvas, vane, along(base, tip, (RIM, 0.1, 0), (RIM, 0.85, 1)), 1.4, 0.4)
+        edge(canvas, vane, along(base, tip, (RIM, 0.1, 0), (RIM, 0.85, 1)), 1.4)
         canvas.drawLine(*base, *toward(wrist, angle, long * 0.8), stroke(GLOSS, 0.9, 0.6))

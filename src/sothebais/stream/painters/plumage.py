@@ -32,8 +32,9 @@ GLOSS: Final = "#5A6F95"
 RIM: Final = "#B4C6E6"
 WARM: Final = "#E9C88A"
 _PIVOT: Final = (192.0, 176.0)
-_LOWERED: Final = 20
+_LOWERED: Final = 24
 _LARGER: Final = 1.12
+_COLLARED: Final = "M-200 -200 L620 -200 L620 264 L264 264 L262 226 C236 250 158 250 132 226 L-200 226 Z"
 _JAW: Final = (238.0, 113.0)
 #: How far each opening turns the lower and the upper half of the beak.
 _DROPS: Final = (0.0, 7.0, 14.0, 22.0)
@@ -82,29 +83,31 @@ def standing(brush: Brush, *, left: bool = False) -> Iterator[skia.Canvas]:
 
 
 @contextmanager
-def held(brush: Brush, head: figure.Head, *, collared: bool = False) -> Iterator[skia.Canvas]:
-    """The canvas as the head is held; ``collared`` ends the neck in the collar, however the head moves."""
+def held(brush: Brush, head: figure.Head) -> Iterator[skia.Canvas]:
+    """The canvas as the head is held."""
     with standing(brush, left=head.left) as canvas:
-        if collared:
-            canvas.clipPath(
-                outline("M-200 -200 L620 -200 L620 226 L262 226 C236 250 158 250 132 226 L-200 226 Z"),
-                skia.ClipOp.kIntersect,
-                True,
-            )
-        canvas.translate(head.forward, head.down + _LOWERED)
-        canvas.rotate(head.tilt / 10, *_PIVOT)
-        canvas.translate(*_PIVOT)
-        canvas.scale(_LARGER, _LARGER)
-        canvas.translate(-_PIVOT[0], -_PIVOT[1])
+        _hold(canvas, head)
         yield canvas
+
+
+def _hold(canvas: skia.Canvas, head: figure.Head) -> None:
+    canvas.translate(head.forward, head.down + _LOWERED)
+    canvas.rotate(head.tilt / 10, *_PIVOT)
+    canvas.translate(*_PIVOT)
+    canvas.scale(_LARGER, _LARGER)
+    canvas.translate(-_PIVOT[0], -_PIVOT[1])
 
 
 def plumage(content: figure.HostPlumage, brush: Brush) -> None:
     """Skull, neck, crown and throat."""
     crown, ruff = content.crown / 100, content.ruff / 100
-    with held(brush, content.head, collared=True) as canvas:
+    with held(brush, content.head) as canvas:
         _crown(canvas, crown)
         _feathers(canvas, _NAPE, ruff, -1)
+    with standing(brush, left=content.head.left) as canvas:
+        # the neck ends in the collar, however the head is held
+        canvas.clipPath(outline(_COLLARED), skia.ClipOp.kIntersect, True)
+        _hold(canvas, content.head)
         skull = smooth(_SKULL)
         canvas.drawPath(skull, along((150, 30), (250, 240), (MID, 1, 0), (DEEP, 1, 0.45), (SHADE, 1, 1)))
         canvas.save()
@@ -137,10 +140,10 @@ def _crown(canvas: skia.Canvas, raised: float) -> None:
         ((195.0, 36.0), 44.0, 167.0, 250.0, 10.0),
     ):
         angle = lying + (standing_at - lying) * raised
-        tip = toward(base, angle, long * (0.8 + 0.35 * raised))
+        tip = toward(base, angle, long * (0.8 + 0.2 * raised))
         vane = feather(base, tip, wide, bend=5 + raised, blunt=0.02)
         canvas.drawPath(vane, along(base, tip, (DEEP, 1, 0), (MID, 1, 1)))
-        edge(canvas, vane, along(base, tip, (RIM, 0.0, 0), (RIM, 0.75, 1)), 1.6, 0.5)
+        edge(canvas, vane, along(base, tip, (RIM, 0.0, 0), (RIM, 0.75, 1)), 1.6)
 
 
 def _feathers(
@@ -152,7 +155,7 @@ def _feathers(
         vane = feather(base, tip, wide, bend=-2.0 * side, blunt=0.0)
         canvas.drawPath(vane, along(base, tip, (DEEP, 0, 0), (DEEP, 1, 0.3), (MID, 1, 1)))
         light = 0.55 if side < 0 else 0.5
-        edge(canvas, vane, along(base, tip, (RIM, 0.0, 0.25), (RIM, light, 1)), 1.4, 0.4)
+        edge(canvas, vane, along(base, tip, (RIM, 0.0, 0.25), (RIM, light, 1)), 1.4)
 
 
 def _rows(canvas: skia.Canvas) -> None:
@@ -214,7 +217,7 @@ def _lower(canvas: skia.Canvas, drop: float) -> None:
     canvas.rotate(drop, *_JAW)
     half = outline("M232 112 C262 116 300 118 331 123 C320 132 298 138 272 139 C254 140 240 138 230 132 Z")
     canvas.drawPath(half, along((280, 114), (268, 148), ("#272E3A", 1, 0), ("#12161E", 1, 0.6), ("#0A0D12", 1, 1)))
-    edge(canvas, half, along((260, 148), (325, 122), (RIM, 0.0, 0), (RIM, 0.5, 0.5), (RIM, 0.15, 1)), 1.4, 0.5)
+    edge(canvas, half, along((260, 148), (325, 122), (RIM, 0.0, 0), (RIM, 0.5, 0.5), (RIM, 0.15, 1)), 1.4)
     canvas.restore()
 
 
@@ -326,7 +329,7 @@ def _lid(canvas: skia.Canvas, shut: float, slope: float, *, top: bool) -> None:
     if top:
         at = y - 20 + 41 * shut
         inner, outer = at - 7 * slope, at + 7 * slope
-        bow = 7 * (1 - 1.4 * shut)
+        bow = 8 * (1 - 2 * shut)
         shape = skia.Path()
         shape.moveTo(x - 26, y - 30)
         shape.lineTo(x + 26, y - 30)
@@ -348,7 +351,7 @@ def _lid(canvas: skia.Canvas, shut: float, slope: float, *, top: bool) -> None:
     shape.lineTo(x + 26, at + 9)
     shape.cubicTo(x + 10, at - 5, x - 10, at - 5, x - 26, at + 9)
     shape.close()
-    canvas.drawPath(shape, along((x, at), (x, y + 22), ("#A3B6DA", 1, 0), ("#566789", 1, 0.35), ("#222C3D", 1, 1)))
+    canvas.drawPath(shape, along((x, at), (x, y + 22), ("#8D9FC4", 1, 0), ("#3A4862", 1, 0.22), ("#151C29", 1, 1)))
     line = skia.Path()
     line.moveTo(x + 26, at + 9)
     line.cubicTo(x + 10, at - 5, x - 10, at - 5, x - 26, at + 9)
@@ -369,7 +372,7 @@ def _brow(canvas: skia.Canvas, rise: float, slope: float) -> None:
     ridge.close()
     canvas.drawPath(ridge, soft(flat(SHADE, 0.6), 3))
     canvas.drawPath(ridge, along((x, arch - 4), (x, at + 10), ("#8799BD", 1, 0), ("#43557A", 1, 0.5), (DEEP, 1, 1)))
-    edge(canvas, ridge, along((x, arch - 6), (x, at + 8), (RIM, 0.95, 0), (RIM, 0, 0.8)), 1.5, 0.4)
+    edge(canvas, ridge, along((x, arch - 6), (x, at + 8), (RIM, 0.95, 0), (RIM, 0, 0.8)), 1.5)
 
 
 def spectacles(content: figure.HostSpectacles, brush: Brush) -> None:

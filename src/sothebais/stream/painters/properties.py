@@ -15,10 +15,11 @@ _BRASS: Final = ("#FFE9B8", "#D9B26A", "#7A5A22")
 
 def held_in(canvas: skia.Canvas, prop: Prop, grip: Point, points: int) -> None:
     """A prop in the wing that ends at ``grip`` and points in a direction (degrees, 0 right, 90 down)."""
-    draw, turn = _PROPS[prop]
+    draw, turn, share = _PROPS[prop]
     canvas.save()
     canvas.translate(*grip)
     canvas.rotate(turn if turn is not None else points + 90)
+    canvas.scale(share, share)
     draw(canvas)
     canvas.restore()
 
@@ -39,7 +40,7 @@ def gavel(canvas: skia.Canvas) -> None:
     )
     canvas.drawPath(head, soft(flat("#000000", 0.5), 4))
     canvas.drawPath(head, along((0, -97), (0, -57), (middle, 1, 0), (light, 1, 0.25), (middle, 1, 0.55), (dark, 1, 1)))
-    edge(canvas, head, along((0, -98), (0, -60), ("#FFE3BE", 0.9, 0), ("#FFE3BE", 0, 0.5)), 1.4, 0.4)
+    edge(canvas, head, along((0, -98), (0, -60), ("#FFE3BE", 0.9, 0), ("#FFE3BE", 0, 0.5)), 1.4)
     light, middle, dark = _BRASS
     for x in (-24.0, 19.0):
         band = skia.Rect.MakeLTRB(x, -97, x + 5, -57)
@@ -50,16 +51,16 @@ def gavel(canvas: skia.Canvas) -> None:
 
 def lorgnette(canvas: skia.Canvas) -> None:
     """Two glasses on a long handle."""
-    _rod(canvas, -40, 30, 2.6, _BRASS)
-    for x in (-4.0, 32.0):
-        middle = (x, -58.0)
+    _rod(canvas, -58, 30, 2.6, _BRASS)
+    for x in (-4.0, 46.0):
+        middle, reach = (x, -84.0), 24.0
         canvas.drawCircle(
-            *middle, 17, around((x - 5, -64), 24, ("#FFFFFF", 0.5, 0), ("#CFE0FA", 0.16, 0.5), ("#CFE0FA", 0.26, 1))
+            *middle, reach, around((x - 7, -92), 34, ("#FFFFFF", 0.42, 0), ("#CFE0FA", 0.1, 0.5), ("#CFE0FA", 0.22, 1))
         )
-        canvas.drawCircle(*middle, 17, stroke("#4A3510", 4.2))
-        canvas.drawCircle(*middle, 17, stroke("#E3BE78", 2.6))
-    canvas.drawPath(outline("M12 -60 C13 -66 16 -66 17 -60"), stroke("#E3BE78", 2.6))
-    canvas.drawPath(outline("M-2 -41 C-1 -38 0 -38 0 -34"), stroke("#E3BE78", 2.6))
+        canvas.drawCircle(*middle, reach, stroke("#4A3510", 4.6))
+        canvas.drawCircle(*middle, reach, stroke("#E3BE78", 3.0))
+    for line in ("M19 -88 C21 -94 21 -94 23 -88", "M-3 -60 C-2 -57 0 -57 0 -52"):
+        canvas.drawPath(outline(line), stroke("#E3BE78", 3.0))
 
 
 def paddle(canvas: skia.Canvas) -> None:
@@ -112,14 +113,14 @@ def catalogue(canvas: skia.Canvas) -> None:
     canvas.drawLine(-44, -27, -18, -26, stroke("#7C766A", 1.6, 0.8))
 
 
-#: How each is drawn, and its own angle where it does not follow the wing.
-_PROPS: Final[Mapping[str, tuple[Callable[[skia.Canvas], None], float | None]]] = MappingProxyType(
+#: How each is drawn, and its own angle where it does not follow the wing, its size.
+_PROPS: Final[Mapping[str, tuple[Callable[[skia.Canvas], None], float | None, float]]] = MappingProxyType(
     {
-        "gavel": (gavel, None),
-        "gavel-struck": (gavel, None),
-        "lorgnette": (lorgnette, None),
-        "paddle": (paddle, 6.0),
-        "watch": (watch, 0.0),
-        "catalogue": (catalogue, -4.0),
+        "gavel": (gavel, None, 0.86),
+        "gavel-struck": (gavel, None, 0.86),
+        "lorgnette": (lorgnette, None, 1.0),
+        "paddle": (paddle, 6.0, 0.9),
+        "watch": (watch, 0.0, 1.0),
+        "catalogue": (catalogue, -4.0, 1.0),
     }
 )

@@ -19,17 +19,16 @@ def backdrop(content: figure.HostBackdrop, brush: Brush) -> None:
         if content.kind == "curtain":
             _curtain(canvas)
         else:
+            # wider than high, and gone before the box ends
+            canvas.translate(205, 172)
+            canvas.scale(1.18, 1)
             pool = around(
-                (205, 150),
-                205,
-                ("#8C97AB", 0.60, 0),
-                ("#6B7588", 0.42, 0.35),
-                ("#4A5262", 0.18, 0.7),
-                ("#3C4452", 0, 1),
+                (0, 0), 168, ("#939EB3", 0.62, 0), ("#6F7A8F", 0.44, 0.38), ("#4A5262", 0.16, 0.72), ("#3C4452", 0, 1)
             )
-            canvas.drawCircle(205, 150, 205, pool)
-            warm = around((205, 120), 150, ("#D9B26A", 0.20, 0), ("#D9B26A", 0.07, 0.6), ("#D9B26A", 0, 1))
-            canvas.drawCircle(205, 120, 150, warm)
+            canvas.drawCircle(0, 0, 168, pool)
+            canvas.drawCircle(
+                0, -30, 120, around((0, -30), 120, ("#D9B26A", 0.2, 0), ("#D9B26A", 0.07, 0.6), ("#D9B26A", 0, 1))
+            )
 
 
 def _curtain(canvas: skia.Canvas) -> None:
@@ -74,25 +73,25 @@ def _curtain(canvas: skia.Canvas) -> None:
 def lectern(_content: figure.HostLectern, brush: Brush) -> None:
     """Dark wood, a brass edge, the crest in a medallion."""
     with standing(brush) as canvas:
-        front = outline(f"M50 {_TOP + 10} L352 {_TOP + 10} L344 372 L58 372 Z")
+        front = outline(f"M36 {_TOP + 10} L368 {_TOP + 10} L363 372 L41 372 Z")
         canvas.drawPath(
             front,
             along((76, 0), (338, 0), ("#4A2E1C", 1, 0), ("#3A2416", 1, 0.3), ("#2A190F", 1, 0.7), ("#170D08", 1, 1)),
         )
         canvas.drawRect(
-            skia.Rect.MakeLTRB(50, _TOP + 10, 352, _TOP + 26),
+            skia.Rect.MakeLTRB(36, _TOP + 10, 368, _TOP + 26),
             along((0, _TOP + 10), (0, _TOP + 26), ("#000000", 0.6, 0), ("#000000", 0, 1)),
         )
         top = smooth(
             (
-                (32, _TOP + 6),
-                (40, _TOP),
+                (22, _TOP + 6),
+                (30, _TOP),
                 (200, _TOP - 3),
-                (362, _TOP),
-                (370, _TOP + 6),
-                (362, _TOP + 12),
+                (374, _TOP),
+                (382, _TOP + 6),
+                (374, _TOP + 12),
                 (200, _TOP + 13),
-                (40, _TOP + 12),
+                (30, _TOP + 12),
             ),
             tension=0.6,
         )

@@ -143,9 +143,11 @@ def sign(name: str, side: float, token: Token, brush: Brush) -> None:
 
 
 def caption(content: CaptionText, brush: Brush) -> None:
-    """What is said, two lines at most, with who says it before."""
+    """What is said, in as many lines as fit (two at least), with who says it before."""
     name = text.laid_out(content.speaker.upper(), brush.sans(themes.LABEL, "brass", 700, spacing=0.12), brush.w)
-    said = text.balanced(content.text, brush.serif(themes.LEAD, "text"), brush.w, 2)
+    style = brush.serif(themes.LEAD, "text")
+    lines = max(2, int((brush.h - name.height - brush.px(4)) / (style.size * style.leading)))
+    said = text.balanced(content.text, style, brush.w, lines)
     name.draw(brush.canvas, 0, 0)
     said.draw(brush.canvas, 0, name.height + brush.px(4))
 

@@ -66,6 +66,15 @@ _DIM: Final = {
 }
 
 
+def _host(x: float, y: float, w: float, h: float, **more: Any) -> dict[str, Any]:
+    return _element("host", "host", x, y, w, h, background="lectern", **more)
+
+
+def _disclosure(x: float, y: float, w: float, **more: Any) -> dict[str, Any]:
+    """Near the host, always: who speaks is no person."""
+    return _text("disclosure", "{host}, AI host", x, y, w, 40, 1, colour="quiet", weight=600, **more)
+
+
 def _scene(name: str, size: tuple[int, int], **parts: Any) -> Scene:
     return Scene.model_validate(
         {
@@ -81,19 +90,20 @@ def _wide(name: str) -> Scene:
     if name in ("auction", "closing", "sold", "passed"):
         return _wide_lot(name)
     status = _element("viewers", "status", 96, 54, 1000, 40)
-    host = _element("host", "host", 0, 0, 340, 351)
     if name == "pre-auction":
         return _scene(
             name,
             WIDE,
-            background=[_wall(0.5, 0.62)],
+            background=[_wall(0.5, 0.42)],
+            quadrants={"bottom_left": _captions_and("tomorrow"), "bottom_right": _way_in()},
             overlay=[
                 {**status, "names": False},
-                _text("campaign", "{campaign}", 96, 142, 1120, 120, 6, serif=True),
-                _text("day", "{day}", 100, 262, 1120, 52, 4, serif=True, italic=True, colour="quiet"),
-                _text("word", "The first lot opens in", 1224, 160, 600, 40, 2, align="right", colour="quiet", when="next_at"),
-                _element("countdown", "countdown", 1224, 204, 600, 84, style="figures", of="next", align="right"),
-                _element("schedule", "parade", 0, 364, 1920, 662, kind="parade", when="upcoming"),
+                _text("campaign", "{campaign}", 96, 104, 1120, 116, 6, serif=True),
+                _text("day", "{day}", 100, 216, 1120, 52, 4, serif=True, italic=True, colour="quiet"),
+                _text("word", "The first lot opens in", 1224, 120, 600, 40, 2, align="right", colour="quiet", when="next_at"),
+                _element("countdown", "countdown", 1224, 164, 600, 84, style="figures", of="next", align="right"),
+                _element("schedule", "parade", 0, 282, 1920, 426, kind="parade", when="upcoming"),
+                _rule(),
             ],
         )  # fmt: skip
     if name == "intermission":
@@ -117,7 +127,7 @@ def _wide(name: str) -> Scene:
                     ],
                 },
                 "bottom_left": _captions_and("tomorrow"),
-                "bottom_right": _way_in(host),
+                "bottom_right": _way_in(),
             },
             overlay=[status, _rule()],
         )
@@ -131,7 +141,9 @@ def _wide(name: str) -> Scene:
                 _element("schedule", "page", 60, 96, 1260, 966, kind="results"),
                 _text("thanks", "Thank you for bidding.", 1352, 150, 472, 150, 5, serif=True, lines=2),
                 _text("tomorrow", "{tomorrow}", 1352, 316, 472, 160, 3, colour="quiet", lines=3, when="tomorrow"),
-                _element("host", "host", 1370, 640, 440, 440),
+                _element("captions", "captions", 1352, 490, 472, 170),
+                _disclosure(1352, 676, 472),
+                _host(1344, 660, 480, 420, facing="left"),
             ],
         )
     slate = _element("slate", "slate", 260, 90, 1400, 900, pause=name == "pause")
@@ -192,7 +204,7 @@ def _wide_lot(name: str) -> Scene:
             "top_left": {"padding": {"left": 96.0, "top": 124.0, "right": 48.0, "bottom": 40.0}, "elements": art},
             "top_right": {"padding": {"left": 48.0, "top": 54.0, "right": 96.0, "bottom": 16.0}, "elements": card},
             "bottom_left": _captions_and("ticker"),
-            "bottom_right": _way_in(_element("host", "host", 0, 0, 340, 351)),
+            "bottom_right": _way_in(),
         },
         overlay=overlay,
     )
@@ -214,24 +226,26 @@ def _captions_and(what: str) -> dict[str, Any]:
     }
 
 
-def _way_in(host: dict[str, Any]) -> dict[str, Any]:
+def _way_in() -> dict[str, Any]:
     return {
         "padding": {"left": 24.0, "top": 16.0, "right": 96.0, "bottom": 0.0},
         "elements": [
-            host,
+            _host(-2, -2, 436, 353, facing="left"),
+            _disclosure(0, 4, 200),
             _element("qr", "qr", 444, 12, 204, 204),
-            _text("hint", "{bid_hint}", 318, 226, 330, 70, 1, weight=600, align="right", lines=2, when="bid_url"),
+            _text("hint", "{bid_hint}", 414, 226, 234, 70, 1, weight=600, align="right", lines=2, when="bid_url"),
         ],
     }
 
 
 def _vertical(name: str) -> Scene:
     status = _element("viewers", "status", 54, 96, 972, 40)
-    host = _element("host", "host", 24, 1590, 330, 330, when="no_post")
+    host = _host(16, 1576, 394, 344, when="no_post")
     captions = _element("captions", "captions", 54, 1456, 972, 124, when="no_post")
     way_in: Parts = [
         _element("qr", "qr", 826, 1592, 200, 200, when="no_post"),
-        _text("hint", "{bid_hint}", 372, 1612, 420, 160, 3, weight=600, lines=3, settle="middle", when="no_post"),
+        _text("hint", "{bid_hint}", 424, 1592, 380, 160, 3, weight=600, lines=3, settle="middle", when="no_post"),
+        _disclosure(424, 1776, 420, when="no_post"),
     ]
     if name in ("auction", "closing", "sold", "passed"):
         return _vertical_lot(name, [status, captions, host, *way_in])
@@ -276,10 +290,12 @@ def _vertical(name: str) -> Scene:
             background=[_wall(0.5, 0.4, 1.2)],
             overlay=[
                 {**status, "names": False},
-                _element("schedule", "page", 18, 150, 1044, 1360, kind="results"),
-                _text("thanks", "Thank you for bidding.", 372, 1560, 654, 80, 5, serif=True, lines=1),
-                _text("tomorrow", "{tomorrow}", 372, 1650, 654, 140, 3, colour="quiet", lines=3, when="tomorrow"),
+                _element("schedule", "page", 18, 150, 1044, 1290, kind="results"),
+                captions,
+                _text("thanks", "Thank you for bidding.", 424, 1594, 602, 64, 4, serif=True, lines=1),
+                _text("tomorrow", "{tomorrow}", 424, 1658, 602, 104, 2, colour="quiet", lines=3, when="tomorrow"),
                 host,
+                _disclosure(424, 1776, 420, when="no_post"),
             ],
         )
     slate = _element("slate", "slate", 90, 320, 900, 1200, pause=name == "pause")
