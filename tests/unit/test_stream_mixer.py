@@ -69,10 +69,10 @@ def place(sound: NDArray[np.float32], begin: int) -> int:
     return begin + int(np.abs(sound).max(axis=0).argmax())
 
 
-@pytest.mark.parametrize("fps", [30, 60, Fraction(30_000, 1_001)])
+@pytest.mark.parametrize("fps", [30, Fraction(30_000, 1_001)])
 def test_after_an_hour_sound_is_where_the_picture_is_to_the_sample(fps: Fraction | int) -> None:
     output = Output(fps)
-    for minute in range(0, 60, 5):
+    for minute in range(0, 61, 5):
         at = START + 60_000 * minute + 17 + minute
         while output.clock.at(output.frame + 2) < at:
             block = output.mixer.mix(*output.clock.block(output.frame))
@@ -84,7 +84,7 @@ def test_after_an_hour_sound_is_where_the_picture_is_to_the_sample(fps: Fraction
         assert place(sound, begin) == at * SAMPLES_PER_MS + 100 * SAMPLES_PER_MS
         assert output.reports[-2:] == [Began(uuid(minute), at), Ended(uuid(minute), at + 200, whole=True)]
     hour = output.frame
-    assert hour > 55 * 60 * fps
+    assert hour > 60 * 60 * fps
     first, _ = output.clock.block(hour)
     # a sample is 0.02 ms; a frame and its sound begin together
     assert 0 <= Fraction(first - START * SAMPLES_PER_MS, RATE) - Fraction(hour) / Fraction(fps) < Fraction(1, RATE)
