@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from sothebais.events.types.agent import AgentSpeech
 from sothebais.instants import Millis
+from sothebais.stream import captions
 from sothebais.stream.facts import Told
 from sothebais.stream.host_look import expression_of
 from sothebais.stream.layers import NEVER
@@ -18,9 +21,7 @@ SAYINGS_KEPT_MAX: Final = 8
 #: How long words without a voice stay: as long as a slow reader needs.
 READ_MS_PER_CHARACTER: Final = 65
 READ_MS_MIN: Final = 2_500
-READ_MS_MAX: Final = 15_000
-#: A caption stays so long after its last word.
-LINGER_MS: Final = 700
+READ_MS_MAX: Final = 60_000
 
 
 class Said(Struct, frozen=True):
@@ -117,8 +118,13 @@ class Speaking:
         if elsewhere:
             return False
         length = max(READ_MS_MIN, min(READ_MS_MAX, len(text) * READ_MS_PER_CHARACTER))
-        until = told.at + length
-        self._say(Saying(str(told.id), told.at, until, (Caption(text, self._host.name, told.at, until),)))
+        # what is being spoken is not interrupted by what is only written so far
+        at = max([told.at, *(one.until for one in self._sayings if one.mouth)])
+        unspoken = AgentSpeech(message=told.id, voice="", starts_at=at, duration=length, words=(), mouth=())
+        pages = captions.pages(unspoken, text, self._host.name)
+        if not pages:
+            return False
+        self._say(Saying(str(told.id), at, pages[-1].until, pages))
         return True
 
     def _speech(self, data: dict[str, Any]) -> bool:
@@ -128,12 +134,12 @@ class Speaking:
             return False
         if text is None:  # written before the snapshot
             text = " ".join(word["text"] for word in data["words"])
-        at = data["starts_at"]
-        until = at + data["duration"] + LINGER_MS
-        pages = (Caption(text, self._host.name, at, until),) if text else ()
-        mouth = tuple(Mouth(at + shape["at"], shape["opening"]) for shape in data["mouth"])
+        speech = AgentSpeech.model_validate_json(msgspec.json.encode(data))
+        pages = captions.pages(speech, text, self._host.name)
+        at, until = speech.starts_at, speech.starts_at + speech.duration
+        mouth = tuple(Mouth(at + shape.at, shape.opening) for shape in speech.mouth)
         self._sayings = [one for one in self._sayings if one.message != message]
-        self._say(Saying(message, at, until, pages, mouth))
+        self._say(Saying(message, at, max([until, *(page.until for page in pages)]), pages, mouth))
         return True
 
     def _say(self, saying: Saying) -> None:
