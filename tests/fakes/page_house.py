@@ -32,7 +32,7 @@ from sothebais.db.engine import create_engine
 from sothebais.events import log
 from sothebais.rehearsal import artworks, demo
 from sothebais.users.tables import Role
-from sothebais.web import viewer
+from sothebais.web import overlays, viewer
 
 START_S = 30
 WORK_S = 60
@@ -122,6 +122,7 @@ class PageHouse:
         parts = self.house.api_parts(self.engine, self.store)
         app = create_app(parts)
         viewer.mount(app, parts)
+        overlays.mount(app, parts)
         config = uvicorn.Config(
             app,
             log_config=None,

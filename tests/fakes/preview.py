@@ -16,7 +16,6 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 PATH = "/api/v1/stream"
 WIDTH, HEIGHT, FPS, RATE = 640, 360, 30, 48_000
 KEY_FRAMES = 30
+#: Ticks a second of the video track, as libavformat chooses them.
+VIDEO_SCALE = 90_000
 HEADER = struct.Struct("<BBHIQQ")
 VIDEO, AUDIO, FRAGMENT = 1, 2, 3
 KEY, INIT = 1, 2
@@ -68,27 +69,32 @@ class _Viewer:
         self.queue.put_nowait(message)
 
 
-class _Writes(io.RawIOBase):
-    """Where libavformat writes fragments; gives whole boxes."""
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
 
-    def __init__(self) -> None:
-        self._held = b""
 
-    def writable(self) -> bool:
-        return True
+def _fragment(number: int, track: int, decode_time: int, duration: int, key: bool, payload: bytes) -> bytes:
+    """One sample as a fragment of its own. libavformat's ``frag_every_frame`` gives samples of two tracks no duration, and
+    MediaSource then shows key frames only."""
+    flags = 0x02000000 if key else 0x01010000
+    size = len(_moof(number, track, decode_time, bytes(24)))
+    # version and what is given of the sample; one sample; where its data begins; its duration, size and flags
+    run = struct.pack(">IIIIII", 0x000701, 1, size + 8, duration, len(payload), flags)
+    return _moof(number, track, decode_time, run) + _box(b"mdat", payload)
 
-    def write(self, data: Any) -> int:
-        self._held += bytes(data)
-        return len(data)
 
-    def boxes(self) -> Iterator[tuple[bytes, bytes]]:
-        """Kind and bytes of every box that is complete."""
-        while len(self._held) >= 8:
-            size = int.from_bytes(self._held[:4], "big")
-            if len(self._held) < size:
-                return
-            box, self._held = self._held[:size], self._held[size:]
-            yield box[4:8], box
+def _moof(number: int, track: int, decode_time: int, run: bytes) -> bytes:
+    return _box(
+        b"moof",
+        _box(b"mfhd", struct.pack(">II", 0, number)),
+        _box(
+            b"traf",
+            _box(b"tfhd", struct.pack(">II", 0x020000, track)),
+            _box(b"tfdt", struct.pack(">IQ", 0x01000000, decode_time)),
+            _box(b"trun", run),
+        ),
+    )
 
 
 class PreviewServer:
@@ -232,7 +238,8 @@ class PreviewServer:
         return Response(self._still, media_type="image/png", headers=headers)
 
     async def _about(self, _request: Request) -> Response:
-        return JSONResponse({"stream": {"status": "LIVE", "viewers": sum(map(len, self._viewers.values()))}})
+        viewers = sum(map(len, self._viewers.values()))
+        return JSONResponse({"stream": {"status": "LIVE", "viewers": viewers}}, headers=OPEN_HEADERS)
 
     def _tell(self, shapes: tuple[str, ...], message: bytes | str, key: bool) -> None:
         for shape in shapes:
@@ -314,13 +321,6 @@ class _Encoder:
         self._audio.layout = "stereo"
         self._audio.codec_context.flags |= 1 << 22
         self._null.start_encoding()
-        self._writes = _Writes()
-        self._mp4 = av.open(
-            self._writes,
-            "w",
-            format="mp4",
-            options={"movflags": "empty_moov+default_base_moof+frag_every_frame", "flush_packets": "1"},
-        )
         for old in folder.iterdir():
             old.unlink()
         self._hls = av.open(
@@ -336,14 +336,12 @@ class _Encoder:
                 "hls_segment_filename": str(folder / "live%05d.m4s"),
             },
         )
-        self._streams = [
-            {source.index: out.add_stream_from_template(source) for source in (self._video, self._audio)}
-            for out in (self._mp4, self._hls)
-        ]
-        self._init = b""
+        self._streams = {
+            VIDEO: self._hls.add_stream_from_template(self._video),
+            AUDIO: self._hls.add_stream_from_template(self._audio),
+        }
         self._fifo = av.AudioFifo()
-        self._moof: bytes | None = None
-        self._dts_us: dict[int, deque[tuple[int, int, bool]]] = {1: deque(), 2: deque()}
+        self._fragments = 0
 
     def encode(self, rgb: np.ndarray, number: int) -> list[tuple[str, int, bool, int, int, bytes]]:
         """``(shape, kind, key, pts, duration, payload)`` of everything that one frame and its sound made."""
@@ -365,31 +363,23 @@ class _Encoder:
 
     def _take(self, packet: av.Packet, kind: int) -> list[tuple[str, int, bool, int, int, bytes]]:
         base = packet.time_base
-        pts_us = int(packet.pts * base * 1_000_000)
-        duration_us = int((packet.duration or 0) * base * 1_000_000) or 1_000_000 // FPS
-        kept = packet.pts, packet.dts, packet.duration, base
-        payload = bytes(packet)
+        kept = packet.pts, packet.dts, packet.duration or int(1 / (FPS * base)), base
+        pts_us, duration_us = int(packet.pts * base * 1_000_000), int(kept[2] * base * 1_000_000)
+        payload = _avcc(bytes(packet)) if kind == VIDEO else bytes(packet)
         key = bool(packet.is_keyframe)
-        out: list[tuple[str, int, bool, int, int, bytes]] = []
-        if pts_us >= 0:
-            out.append(("packets", kind, key, pts_us, duration_us, _avcc(payload) if kind == VIDEO else payload))
-        self._dts_us[kind].append((max(0, pts_us), duration_us, key and kind == VIDEO))
-        for container, streams in zip((self._mp4, self._hls), self._streams, strict=True):
-            packet.stream = streams[0 if kind == VIDEO else 1]
-            packet.pts, packet.dts, packet.duration, packet.time_base = kept
-            container.mux(packet)
-        return out + list(self._fragments())
-
-    def _fragments(self) -> Iterator[tuple[str, int, bool, int, int, bytes]]:
-        for kind, box in self._writes.boxes():
-            if kind in (b"ftyp", b"moov"):
-                self._init += box
-            elif kind == b"moof":
-                self._moof = box
-            elif kind == b"mdat" and self._moof is not None:
-                track = int.from_bytes(self._moof[self._moof.index(b"tfhd") + 8 :][:4], "big")
-                pts_us, duration_us, key = self._dts_us[track].popleft()
-                yield "mp4", FRAGMENT, key, pts_us, duration_us, self._moof + box
+        packet.stream = self._streams[kind]
+        packet.pts, packet.dts, packet.duration, packet.time_base = kept
+        self._hls.mux(packet)
+        if pts_us < 0:  # what an AAC encoder puts before the beginning
+            return []
+        self._fragments += 1
+        scale = VIDEO_SCALE if kind == VIDEO else RATE
+        times = int(kept[0] * base * scale), int(kept[2] * base * scale)
+        fragment = _fragment(self._fragments, kind, *times, key, payload)
+        return [
+            ("packets", kind, key, pts_us, duration_us, payload),
+            ("mp4", FRAGMENT, key and kind == VIDEO, pts_us, duration_us, fragment),
+        ]
 
     def hello(self, stream: int) -> tuple[dict[str, Any], dict[str, Any], bytes]:
         """What is said first of packets and of fragments, and the init segment."""
@@ -406,11 +396,20 @@ class _Encoder:
                 "description": _b64(bytes(self._audio.codec_context.extradata or b"")),
             },
         }
-        return about, about | {"mime": f'video/mp4; codecs="{codec}, mp4a.40.2"'}, self._init
+        return about, about | {"mime": f'video/mp4; codecs="{codec}, mp4a.40.2"'}, self._init()
+
+    def _init(self) -> bytes:
+        """What stands before the first fragment, as libavformat writes it."""
+        out = io.BytesIO()
+        with av.open(out, "w", format="mp4", options={"movflags": "empty_moov+default_base_moof"}) as mp4:
+            for source in (self._video, self._audio):
+                mp4.add_stream_from_template(source)
+            mp4.start_encoding()
+            return out.getvalue()
 
     def close(self) -> None:
         """Write what is held, and close."""
-        for container in (self._mp4, self._hls, self._null):
+        for container in (self._hls, self._null):
             container.close()
 
 

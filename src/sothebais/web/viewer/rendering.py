@@ -1,9 +1,10 @@
 """From a template and its values to a page; what every page knows stands here."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import DBAPIError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -29,12 +30,12 @@ VERSION_LENGTH: Final = 16
 
 
 class Renderer:
-    """Renders templates of this house."""
+    """Renders templates of this house, and those of the packages ``more``."""
 
-    def __init__(self, static: StaticFiles, parts: ApiParts) -> None:
+    def __init__(self, static: StaticFiles, parts: ApiParts, *, more: Sequence[str] = ()) -> None:
         self._parts = parts
         self._environment = Environment(
-            loader=PackageLoader(__package__),
+            loader=ChoiceLoader([PackageLoader(package) for package in (__package__, *more)]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,

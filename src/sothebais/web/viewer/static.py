@@ -4,10 +4,12 @@ One hash for the whole set, in the path, so that modules and stylesheets can nam
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Final
 
 from starlette.requests import Request
@@ -39,10 +41,11 @@ class StaticFile:
 
 
 class StaticFiles:
-    """Every static file by its path below ``/static/HASH/``."""
+    """Every static file by its path below ``/static/HASH/``; ``more`` names folders of packages that add theirs."""
 
-    def __init__(self) -> None:
-        self._files = _collect()
+    def __init__(self, *, base: str = "/static", more: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._base = base
+        self._files = _collect({"": __package__} | dict(more))
         digest = hashlib.sha256()
         for path, file in sorted(self._files.items()):
             digest.update(path.encode() + b"\0" + hashlib.sha256(file.content).digest())
@@ -52,7 +55,7 @@ class StaticFiles:
         """The address of a file. Raises KeyError for one that is not there, so that a page cannot name it."""
         if path not in self._files:
             raise KeyError(f"there is no static file {path}")
-        return f"/static/{self.hash}/{path}"
+        return f"{self._base}/{self.hash}/{path}"
 
     def read(self, path: str) -> StaticFile | None:
         """A file, if there is one of this path."""
@@ -68,13 +71,13 @@ class StaticFiles:
         return Response(file.content, media_type=file.media_type, headers=headers)
 
 
-def _collect() -> dict[str, StaticFile]:
+def _collect(packages: Mapping[str, str]) -> dict[str, StaticFile]:
     files = {"css/tokens.css": StaticFile(tokens.stylesheet().encode(), MEDIA_TYPES[".css"])}
-    root = resources.files(__package__) / "static"
-    for path, entry in _walk(root, PurePosixPath()):
-        media_type = MEDIA_TYPES.get(path.suffix)
-        if media_type is not None:
-            files[str(path)] = StaticFile(entry.read_bytes(), media_type)
+    for folder, package in packages.items():
+        for path, entry in _walk(resources.files(package) / "static", PurePosixPath(folder)):
+            media_type = MEDIA_TYPES.get(path.suffix)
+            if media_type is not None:
+                files[str(path)] = StaticFile(entry.read_bytes(), media_type)
     for package, names in FONTS.items():
         for name in names:
             files[f"fonts/{name}"] = StaticFile(

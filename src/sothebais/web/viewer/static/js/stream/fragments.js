@@ -5,7 +5,7 @@ import { FRAGMENT } from "./wire.js";
 
 /** Farther behind than this it jumps to the edge; a little behind it plays a little faster. */
 const BEHIND_S_MAX = 1;
-const BEHIND_S_GOOD = 0.35;
+const BEHIND_S_GOOD = 0.25;
 const EDGE_S = 0.12;
 const FASTER = 1.06;
 const KEPT_S = 12;
@@ -191,7 +191,8 @@ export class FragmentsPicture {
 
   #behind() {
     const { buffered, currentTime } = this.screen;
-    return buffered.length ? Math.max(0, buffered.end(buffered.length - 1) - currentTime) : null;
+    const last = buffered.length - 1;
+    return last < 0 || currentTime < buffered.start(last) ? null : Math.max(0, buffered.end(last) - currentTime);
   }
 
   #watch() {
@@ -200,7 +201,7 @@ export class FragmentsPicture {
     if (!buffered.length || this.#paused || !this.#link.running) return;
     const last = buffered.length - 1;
     const behind = this.#behind();
-    if (video.currentTime < buffered.start(last) || behind > BEHIND_S_MAX) {
+    if (behind === null || behind > BEHIND_S_MAX) {
       if (video.currentTime > 0) this.stats.skips += 1;
       video.currentTime = Math.max(buffered.start(last), buffered.end(last) - EDGE_S);
     }

@@ -18,7 +18,7 @@ const LOOK_MS = 500;
 /** No new frame for so long: the picture stands, and the page says so. */
 const STILL_MS = 2_500;
 /** An old frame is shown so long, then the page's own still comes back. */
-const OLD_MS = 6_000;
+const OLD_MS = 4_500;
 /** A way that has never shown anything gets so many attempts, then the next one is tried. */
 const ATTEMPTS = 3;
 const KEPT = "sothebais_picture";

@@ -7,7 +7,7 @@ const AGAIN_MS = 8_000;
 
 export function still(given) {
   const hero = $(".hero");
-  const image = $("[data-still]");
+  let image = $("[data-still]");
   if (!image) return { hear() {} };
   let running = Boolean(given.on_air);
   let url = given.url ?? null;
@@ -26,7 +26,10 @@ export function still(given) {
       return;
     }
     if (!running) return;
-    image.src = next.src;
+    next.className = image.className;
+    next.alt = "";
+    image.replaceWith(next);
+    image = next;
     hero.dataset.picture = "playing";
   }
 
