@@ -43,9 +43,11 @@ class HostBackdrop(Struct, frozen=True):
 
 
 class HostBody(Struct, frozen=True):
-    """Tailcoat, shirt and the back of the collar; ``shrug`` raises the shoulders."""
+    """Tailcoat, shirt and the back of the collar; ``shrug`` raises the shoulders, a ``raised`` wing's sleeve hangs not."""
 
     shrug: int = 0
+    rear_raised: bool = False
+    fore_raised: bool = False
     left: bool = False
 
 

@@ -77,7 +77,9 @@ def _figure(now: Pose, left: bool, frame: Frame) -> None:
     x, y = seed[0] * step, seed[1] * step
     upper, lower = _BLINKS[now.blink]
     gaze = (face.gaze_x, face.gaze_y) if now.glance is None else now.glance
-    frame.add(HostBody(face.shrug, left), "body")
+    rear = None if face.rear == NEUTRAL.rear else face.rear
+    fore = None if face.fore == NEUTRAL.fore else face.fore
+    frame.add(HostBody(face.shrug, rear is not None, fore is not None, left), "body")
     frame.add(HostPlumage(head, face.crown, face.ruff), "head", x=x, y=y)
     frame.add(HostBeak(head, now.opening, face.corner), "beak", x=x, y=y)
     frame.add(
@@ -91,7 +93,5 @@ def _figure(now: Pose, left: bool, frame: Frame) -> None:
     if now.spectacles:
         frame.add(HostSpectacles(head), "spectacles", x=x, y=y)
     frame.add(HostTie(left), "tie")
-    rear = None if face.rear == NEUTRAL.rear else face.rear
-    fore = None if face.fore == NEUTRAL.fore else face.fore
     if rear is not None or fore is not None:
         frame.add(HostWings(rear, fore, now.prop, face.shrug, left), "wings")

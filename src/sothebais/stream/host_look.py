@@ -32,11 +32,11 @@ class Expression(Struct, frozen=True):
     down: int = 0
     crown: int = 8
     ruff: int = 8
-    corner: int = 15
+    corner: int = 30
     upper: int = 24
-    lower: int = 4
-    rise: int = 0
-    slope: int = 20
+    lower: int = 8
+    rise: int = 14
+    slope: int = 28
     pupil: int = 45
     gaze_x: int = 10
     gaze_y: int = 0
@@ -68,11 +68,11 @@ EXPRESSIONS: Final[Mapping[str, Expression]] = MappingProxyType(
         "excited": Expression(
             tilt=-110, forward=4, down=-2, crown=80, ruff=55, corner=90, upper=0, lower=14, rise=85, slope=-10, pupil=62,
             gaze_x=20, gaze_y=-10, shrug=40, agape=1,
-            rear=Arm(58, 322, 50, 250, -122, 24), fore=Arm(346, 312, 368, 216, -72, 26),
+            rear=Arm(68, 322, 54, 250, -122, 24), fore=Arm(346, 312, 368, 216, -72, 26),
             wave=Arm(344, 314, 354, 212, -92, 30),
         ),
         "happy": Expression(
-            tilt=-50, forward=2, crown=26, ruff=22, corner=110, upper=2, lower=48, rise=62, slope=12, pupil=60, gaze_x=10, gaze_y=-22,
+            tilt=-50, forward=2, crown=26, ruff=22, corner=110, upper=0, lower=46, rise=66, slope=12, pupil=40, gaze_x=14, gaze_y=-34,
             shrug=15, agape=1,
             rear=Arm(70, 330, 62, 268, -134, 22), fore=Arm(340, 330, 352, 268, -48, 22),
         ),

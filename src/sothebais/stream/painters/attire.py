@@ -47,15 +47,25 @@ def body(content: figure.HostBody, brush: Brush) -> None:
             outline("M136 214 C160 204 232 204 254 214 L260 244 L130 244 Z"),
             along((130, 200), (260, 244), (LINEN_SHADE, 1, 0), ("#7E7A72", 1, 1)),
         )
-        coat = smooth(
-            ((150, 232 - up * 0.3), (118, 244 - up), (90, 258 - up), (74, 290 - up * 0.6), (70, 326), (70, 384), (200, 390),
-             (332, 384), (330, 326), (322, 288 - up * 0.6), (304, 256 - up), (272, 242 - up), (240, 232 - up * 0.3), (195, 240))
-        )  # fmt: skip
+        # where a sleeve hangs it is the side of the figure; where not, the waist is
+        rear: tuple[Point, ...] = ((74, 290 - up * 0.6), (70, 326), (70, 384))
+        fore: tuple[Point, ...] = ((332, 384), (330, 326), (322, 288 - up * 0.6))
+        if content.rear_raised:
+            rear = ((92, 288 - up * 0.6), (106, 326), (108, 384))
+        if content.fore_raised:
+            fore = ((292, 384), (294, 326), (306, 286 - up * 0.6))
+        top = ((304.0, 256 - up), (272.0, 242 - up), (240.0, 232 - up * 0.3), (195.0, 240.0))
+        coat = smooth(((150, 232 - up * 0.3), (118, 244 - up), (92, 258 - up), *rear, (200, 390), *fore, *top))
         canvas.drawPath(coat, along((90, 230), (300, 380), (COAT_LIT, 1, 0), (COAT, 1, 0.4), (COAT_DARK, 1, 1)))
         edge(canvas, coat, along((70, 250), (220, 300), (GLOSS, 0.55, 0), (GLOSS, 0, 1)), 14, 7)
         edge(canvas, coat, along((70, 250), (200, 270), (RIM, 0.9, 0), (RIM, 0, 1)), 2.0, 0.6)
         edge(canvas, coat, along((340, 260), (240, 260), (WARM, 0.55, 0), (WARM, 0, 1)), 1.8, 0.6)
-        for line in ("M118 288 C106 306 104 330 106 384", "M281 286 C292 304 294 330 292 384"):
+        for line, raised in (
+            ("M118 288 C106 306 104 330 106 384", content.rear_raised),
+            ("M281 286 C292 304 294 330 292 384", content.fore_raised),
+        ):
+            if raised:
+                continue
             canvas.drawPath(outline(line), soft(stroke("#000000", 5, 0.6), 2))
             canvas.drawPath(outline(line), soft(stroke(GLOSS, 1.2, 0.35), 0.6))
         _shirt(canvas)
@@ -201,7 +211,7 @@ def _wing(canvas: skia.Canvas, shoulder: Point, arm: figure.Arm, lit: float) -> 
     canvas.drawPath(upper, along(light, dark, (COAT_LIT, 1, 0), (COAT, 1, 0.5), (COAT_DARK, 1, 1)))
     light, dark = _across(shoulder, wrist, 34.0)
     edge(canvas, whole, along(light, dark, (RIM, 0.85 * lit, 0), (RIM, 0.25 * lit, 0.5), (WARM, 0.25, 1)), 1.5)
-    sets_in = along(shoulder, elbow, ("#000000", 0, 0.05), ("#000000", 1, 0.6))
+    sets_in = along(shoulder, elbow, ("#000000", 0, 0.0), ("#000000", 1, 0.2))
     sets_in.setBlendMode(skia.BlendMode.kDstIn)
     canvas.drawPaint(sets_in)
     canvas.restore()

@@ -34,7 +34,7 @@ WARM: Final = "#E9C88A"
 _PIVOT: Final = (192.0, 176.0)
 _LOWERED: Final = 24
 _LARGER: Final = 1.12
-_COLLARED: Final = "M-200 -200 L620 -200 L620 264 L264 264 L262 226 C236 250 158 250 132 226 L-200 226 Z"
+_COLLARED: Final = "M-200 -200 L620 -200 L620 240 L264 240 L262 226 C236 250 158 250 132 226 L-200 226 Z"
 _JAW: Final = (238.0, 113.0)
 #: How far each opening turns the lower and the upper half of the beak.
 _DROPS: Final = (0.0, 7.0, 14.0, 22.0)
@@ -50,7 +50,7 @@ _SKULL: Final[tuple[Point, ...]] = (
 
 #: Base, length, direction lying and ruffled, width.
 _NAPE: Final = (
-    ((150.0, 196.0), 36.0, 108.0, 148.0, 14.0),
+    ((150.0, 188.0), 32.0, 108.0, 148.0, 14.0),
     ((150.0, 176.0), 36.0, 110.0, 154.0, 14.0),
     ((148.0, 154.0), 34.0, 112.0, 160.0, 13.0),
     ((145.0, 132.0), 30.0, 114.0, 166.0, 12.0),
@@ -119,6 +119,16 @@ def plumage(content: figure.HostPlumage, brush: Brush) -> None:
             skia.Rect.MakeLTRB(130, 150, 236, 262), around((170, 205), 58, ("#3A3A6A", 0.5, 0), ("#3A3A6A", 0, 1))
         )
         _rows(canvas)
+        # the fine feathers over the ear, swept back from the eye
+        for base, tip, light in (
+            ((196.0, 108.0), (158.0, 122.0), 0.3),
+            ((194.0, 101.0), (152.0, 111.0), 0.36),
+            ((193.0, 94.0), (150.0, 99.0), 0.34),
+            ((194.0, 87.0), (154.0, 87.0), 0.26),
+            ((200.0, 114.0), (170.0, 132.0), 0.24),
+        ):
+            tuft = feather(base, tip, 7.0, bend=-3.0, blunt=0.0)
+            canvas.drawPath(tuft, along(base, tip, (SHADE, 0, 0), (SHADE, 0.5, 0.5), (GLOSS, light, 1)))
         # the socket: the eye lies in shade
         canvas.drawOval(skia.Rect.MakeLTRB(192, 68, 250, 118), soft(flat(SHADE, 0.75), 7))
         canvas.restore()
@@ -253,13 +263,16 @@ def _upper(canvas: skia.Canvas, lift: float, corner: float) -> None:
     )
     # the line of the mouth runs on into the cheek: this is where a raven smiles
     end = (214 - 7 * max(0.0, corner), 119 - 13 * max(0.0, corner) - 14 * min(0.0, corner))
+    low = 119 + 5 * max(0.0, corner)
     mouth = skia.Path()
-    mouth.moveTo(260, 116)
-    mouth.cubicTo(246, 115.5, 230, 119 + 5 * max(0.0, corner), *end)
-    canvas.drawPath(mouth, stroke(SHADE, 4.2, 0.95))
+    mouth.moveTo(272, 116.4)
+    mouth.cubicTo(248, 114.5, 230, low - 2.5, *end)
+    mouth.cubicTo(230, low + 2.5, 246, 119.5, 272, 116.4)
+    mouth.close()
+    canvas.drawPath(mouth, flat(SHADE, 0.95))
     lip = skia.Path()
-    lip.moveTo(246, 119)
-    lip.cubicTo(238, 119.5, 228, 122 + 5 * max(0.0, corner), end[0] + 1, end[1] + 3)
+    lip.moveTo(250, 118.8)
+    lip.cubicTo(238, 119.8, 228, low + 3, end[0] + 1, end[1] + 2.4)
     canvas.drawPath(lip, stroke("#7C90B6", 1.5, 0.8))
     canvas.restore()
 

@@ -51,22 +51,25 @@ def _curtain(canvas: skia.Canvas) -> None:
         )
     # the lamp: a shade on a brass arm, and what it lights
     canvas.drawCircle(
-        62, 84, 175, around((62, 84), 175, ("#FFD48A", 0.7, 0), ("#FFB45A", 0.26, 0.35), ("#FFB45A", 0, 1))
+        62, 84, 175, around((84, 92), 175, ("#FFD48A", 0.7, 0), ("#FFB45A", 0.26, 0.35), ("#FFB45A", 0, 1))
     )
-    canvas.drawPath(outline("M62 96 L62 132 C62 142 52 144 46 150"), stroke("#5A4216", 6))
-    canvas.drawPath(outline("M62 96 L62 132 C62 142 52 144 46 150"), stroke("#D9B26A", 3.4))
-    shade = outline("M44 58 L80 58 L94 98 C76 104 48 104 30 98 Z")
-    canvas.drawPath(shade, along((62, 56), (62, 102), ("#F3C77F", 1, 0), ("#FFE9BE", 1, 0.7), ("#FFF6E0", 1, 1)))
+    canvas.drawPath(outline("M84 104 L84 140 C84 152 74 154 66 160"), stroke("#5A4216", 6))
+    canvas.drawPath(outline("M84 104 L84 140 C84 152 74 154 66 160"), stroke("#D9B26A", 3.4))
+    shade = outline("M66 64 L102 64 L118 106 C98 113 70 113 50 106 Z")
+    canvas.drawPath(shade, along((84, 62), (84, 110), ("#F3C77F", 1, 0), ("#FFE9BE", 1, 0.7), ("#FFF6E0", 1, 1)))
     edge(
         canvas,
         shade,
-        along((30, 60), (94, 60), ("#8A5A1E", 0.8, 0), ("#8A5A1E", 0, 0.3), ("#8A5A1E", 0, 0.7), ("#8A5A1E", 0.8, 1)),
+        along((50, 60), (118, 60), ("#8A5A1E", 0.8, 0), ("#8A5A1E", 0, 0.3), ("#8A5A1E", 0, 0.7), ("#8A5A1E", 0.8, 1)),
         5,
         3,
     )
-    fade = around((figure.WIDE / 2, 170), 215, ("#000000", 1, 0), ("#000000", 1, 0.62), ("#000000", 0, 1))
+    fade = skia.Paint()
     fade.setBlendMode(skia.BlendMode.kDstIn)
-    canvas.drawPaint(fade)
+    canvas.saveLayer(whole, fade)
+    seen = skia.Rect.MakeLTRB(34, 34, figure.WIDE - 34, figure.HIGH + 90)
+    canvas.drawRoundRect(seen, 40, 40, soft(flat("#000000"), 17))
+    canvas.restore()
     canvas.restore()
 
 
