@@ -5,8 +5,9 @@ Ids of one process rise strictly, so that rows written together lie together in 
 
 import os
 import random
-import threading
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
+from functools import partial
 from uuid import UUID, SafeUUID
 
 from sothebais.clock import Clock, SystemClock
@@ -18,24 +19,33 @@ SALT_BYTES = 32
 _POOL_BYTES = 4_096
 
 
-class _Randomness:
-    """Bytes of the operating system's generator, each given out once, to any thread; never shared with a fork."""
+class _Randomness[T]:
+    """What is cut from the operating system's generator, each piece given out once, to any thread; never to a fork too."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._bytes, self._at = b"", 0
-        os.register_at_fork(after_in_child=self.__init__)  # type: ignore[misc]
+    def __init__(self, cut: Callable[[bytes], Iterable[T]]) -> None:
+        self._cut = cut
+        self._pieces: list[T] = []
+        # the list itself stays: a thread that is about to take a piece has hold of it already
+        os.register_at_fork(after_in_child=self._pieces.clear)
 
-    def take(self, count: int) -> bytes:
-        """So many fresh bytes."""
-        with self._lock:
-            start, self._at = self._at, self._at + count
-            if self._at > len(self._bytes):
-                self._bytes, start, self._at = os.urandom(_POOL_BYTES), 0, count
-            return self._bytes[start : self._at]
+    def take(self) -> T:
+        """A fresh piece. Taking one from a list is a single step, so that no two threads get the same."""
+        while True:
+            try:
+                return self._pieces.pop()
+            except IndexError:
+                self._pieces.extend(self._cut(os.urandom(_POOL_BYTES)))
 
 
-_randomness = _Randomness()
+def _numbers(pool: bytes) -> Iterable[int]:
+    return (number >> 8 for number in struct.unpack(f"{_POOL_BYTES // 8}Q", pool))
+
+
+def _salts(pool: bytes) -> Iterable[bytes]:
+    return (pool[start : start + SALT_BYTES] for start in range(0, _POOL_BYTES, SALT_BYTES))
+
+
+_random_numbers, _random_salts = _Randomness(_numbers), _Randomness(_salts)
 
 
 class IdSource:
@@ -46,11 +56,7 @@ class IdSource:
 
     def __init__(self, clock: Clock | None = None, rng: random.Random | None = None) -> None:
         self._clock = clock or SystemClock()
-        self._bits: Callable[[], int] = (
-            (lambda: rng.getrandbits(_RANDOM_BITS))
-            if rng
-            else (lambda: int.from_bytes(_randomness.take(_RANDOM_BITS // 8)))
-        )
+        self._bits: Callable[[], int] = partial(rng.getrandbits, _RANDOM_BITS) if rng else _random_numbers.take
         self._last_ms = 0
         self._counter = 0
 
@@ -64,15 +70,19 @@ class IdSource:
             if self._counter >> _COUNTER_BITS:
                 self._last_ms, self._counter = self._last_ms + 1, 0
         high = (self._last_ms << 16) | 0x7000 | (self._counter >> 6)
-        low = (0b10 << 62) | ((self._counter & 0x3F) << 56) | self._bits()
+        low = 0x8000000000000000 | ((self._counter & 0x3F) << 56) | self._bits()
         return _uuid((high << 64) | low)
+
+
+# a UUID refuses to be changed; its slots do not
+_set_int, _set_is_safe = (UUID.__dict__[slot].__set__ for slot in ("int", "is_safe"))
 
 
 def _uuid(value: int) -> UUID:
     """``UUID(int=value)`` without its checks, which cost more than all the rest: this value is made right."""
     made = UUID.__new__(UUID)
-    object.__setattr__(made, "int", value)
-    object.__setattr__(made, "is_safe", SafeUUID.unknown)
+    _set_int(made, value)
+    _set_is_safe(made, SafeUUID.unknown)
     return made
 
 
@@ -86,7 +96,7 @@ def new_id() -> UUID:
 
 def new_salt() -> bytes:
     """32 random bytes from the operating system."""
-    return _randomness.take(SALT_BYTES)
+    return _random_salts.take()
 
 
 def parse_id(text: str) -> UUID | None:

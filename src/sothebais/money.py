@@ -77,9 +77,7 @@ def checked(value: Decimal, decimals: int, *, amount_max: Decimal = AMOUNT_MAX, 
         raise InvalidAmount(f"{name} must be greater than zero.", field=name)
     if value > amount_max:
         raise InvalidAmount(f"{name} must be at most {text(amount_max)}.", field=name)
-    # an int for every finite value; the strings "n", "N" and "F" are excluded above
-    exponent = value.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > decimals and value != quantized(value, decimals):
+    if value != quantized(value, decimals):
         raise InvalidAmount(f"{name} has more than the {decimals} decimals of its currency.", field=name)
     return value
 

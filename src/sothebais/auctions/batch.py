@@ -31,10 +31,14 @@ from sothebais.auctions.model import (
 from sothebais.auctions.rows import BidRow, bid_row, raise_row
 from sothebais.clock import Millis, from_datetime
 from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisError
-from sothebais.events.log import Position, Record, canonical, chain_hash
+from sothebais.events.log import Position, Record, chain_hash
 
-#: So many bids of a large batch go to PostgreSQL at a time, which writes them while the next ones are decided.
-WRITE_BIDS = 32
+#: A large batch goes to PostgreSQL in parts, which are written while the next ones are decided: the first one soon,
+#: each later one half as large again, as PostgreSQL takes longer over a part than this process over as many bids.
+WRITE_BIDS_FIRST = 12
+WRITE_BIDS_GROWTH = 1.5
+
+_NOWHERE = Position(0, 0, 0)
 
 
 class Batch:
@@ -44,21 +48,24 @@ class Batch:
         self._connection = connection
         self._cache = cache
         self._commands = commands
+        self._placed = [command for command in commands if type(command) is PlaceBid]
         self._lots: dict[UUID, Working] = {}
+        #: The same by the ids as numbers, and so people and keys: hashing a UUID takes three times as long.
+        self._by_id: dict[int, Working] = {}
         self._auctions = sorted({command.auction for command in commands})
         self._given_back = {
             command.auction for command in commands if type(command) is AdvanceAuction and command.outage is not None
         }
-        self._people: dict[UUID, Bidder] = {}
-        self._repeated: dict[tuple[UUID, str], Any] = {}
-        self._keys: dict[tuple[UUID, str], int] = {}
+        self._people: dict[int, Bidder] = {}
+        self._repeated: dict[tuple[int, str], Any] = {}
+        self._keys: dict[tuple[int, str], int] = {}
         self._results: list[Result] = [None] * len(commands)
         self._bids: list[BidRow] = []
         self._events: list[Record] = []
         self._sent_bids = self._sent_events = 0
         self._positions: list[Position] = []
         self._writing: asyncio.Task[list[Position]] | None = None
-        self._answers: list[tuple[int, int]] = []
+        self._answers: list[tuple[Answer, int]] = []
         self._now: Millis = 0
         #: The lots' times changed, so the clock should look again.
         self.timing_changed = False
@@ -67,29 +74,31 @@ class Batch:
         """Begin a transaction and do everything in it but the commit; one result per command."""
         await self._connection.execute(hotpath.begin(self._auctions))
         self._lots = await hotpath.load_lots(self._connection, self._auctions, self._cache)
+        self._by_id = {lot.int: working for lot, working in self._lots.items()}
         await self._load_people()
         try:
             await self._decide_all()
         finally:
             if self._writing is not None:  # an error came first; the connection is free only when the write is over
                 await asyncio.gather(self._writing, return_exceptions=True)
-        for index, event_index in self._answers:
-            answer = self._results[index]
-            if isinstance(answer, Answer):
-                answer.position = self._positions[event_index]
+        for answer, event_index in self._answers:
+            answer.position = self._positions[event_index]
         self._copy_repeats()
         return self._results
 
     async def _decide_all(self) -> None:
         for working in self._lots.values():
             self._advance(working, end=False)
-        last = len(self._commands) - WRITE_BIDS
+        begun, part = 0, WRITE_BIDS_FIRST
         for index, command in enumerate(self._commands):
-            if not isinstance(command, PlaceBid):
+            if isinstance(command, PlaceBid):
+                self._decide_bid(index, command)
+            else:
                 await self._written()  # it may ask the database
-            await self._decide(index, command)
-            if (index + 1) % WRITE_BIDS == 0 and index < last:
+                await self._decide_step(index, command)
+            if index - begun >= part - 1 and len(self._commands) - index > part:
                 await self._write(())
+                begun, part = index + 1, int(part * WRITE_BIDS_GROWTH)
         await self._written()
         for working in self._lots.values():
             await self._advance_to_end(working)
@@ -113,40 +122,51 @@ class Batch:
             self._positions += await writing
 
     async def _load_people(self) -> None:
-        bids = [command for command in self._commands if isinstance(command, PlaceBid)]
+        bids = self._placed
         rows = await self._connection.fetch(
             hotpath.LOAD_PEOPLE, [bid.user for bid in bids], [bid.idempotency_key for bid in bids]
         )
         self._now = from_datetime(rows[0]["now"])
-        self._people = {
-            row["id"]: Bidder(row["id"], row["blocked"], row["has_wallet"]) for row in rows if row["id"] is not None
-        }
-        if any(row["repeated"] for row in rows):
+        repeated = False
+        for _, person, blocked, has_wallet, again in rows:
+            if person is not None:
+                self._people[person.int] = Bidder(person, blocked, has_wallet)
+            repeated = repeated or again
+        if repeated:
             keyed = [bid for bid in bids if bid.idempotency_key is not None]
             found = await self._connection.fetch(
                 hotpath.LOAD_REPEATED, [bid.user for bid in keyed], [bid.idempotency_key for bid in keyed]
             )
-            self._repeated = {(row["user_id"], row["idempotency_key"]): row for row in found}
+            self._repeated = {(row["user_id"].int, row["idempotency_key"]): row for row in found}
 
-    async def _decide(self, index: int, command: Command) -> None:
-        working = self._lots.get(command.auction)
+    def _decide_bid(self, index: int, command: PlaceBid) -> None:
+        working = self._by_id.get(command.auction.int)
         if working is None:
-            self._results[index] = NotFound("There is no auction with this id.")
+            self._results[index] = _no_such_lot()
             return
         try:
-            if isinstance(command, PlaceBid):
-                self._place(index, command, working)
-            elif isinstance(command, OverrideAuction):
-                await self._override(index, command, working)
-            else:
-                self._give_back(command, working)
+            self._place(index, command, working)
         except SothebaisError as error:  # this caller's fault; the rules changed nothing
             self._results[index] = error
 
-    def _place(self, index: int, command: PlaceBid, working: Working) -> None:
-        if command.idempotency_key is not None and self._is_repeat(index, command):
+    async def _decide_step(self, index: int, command: OverrideAuction | AdvanceAuction) -> None:
+        working = self._by_id.get(command.auction.int)
+        if working is None:
+            self._results[index] = _no_such_lot()
             return
-        bidder = self._people.get(command.user)
+        try:
+            if isinstance(command, OverrideAuction):
+                await self._override(index, command, working)
+            else:
+                self._give_back(command, working)
+        except SothebaisError as error:  # as above
+            self._results[index] = error
+
+    def _place(self, index: int, command: PlaceBid, working: Working) -> None:
+        key = None if command.idempotency_key is None else (command.user.int, command.idempotency_key)
+        if key is not None and self._is_repeat(index, command, key):
+            return
+        bidder = self._people.get(command.user.int)
         if bidder is None:
             raise NotFound("There is no user with this id.")
         before = working.lot
@@ -156,8 +176,8 @@ class Batch:
         number = working.last_number + 1
         lot, decision = rules.decide(before, command.as_bid(bidder, effective_at, number), self._now)
         working.last_number = number
-        if command.idempotency_key is not None:  # only what was decided is repeated; a malformed bid is none
-            self._keys[command.user, command.idempotency_key] = index
+        if key is not None:  # only what was decided is repeated; a malformed bid is none
+            self._keys[key] = index
         opening = commitment = None
         rows: list[tuple[UUID, int, Raise]] = []
         if decision.accepted and decision.committed is not None:
@@ -169,7 +189,7 @@ class Batch:
             working.bid_count += 1
             working.previous_price = before.standing.price  # as the event says, and so the fold of events too
             rows = self._raise_rows(working, decision.raises)
-            data = records.accepted(
+            data: records.AcceptedData | records.RejectedData = records.accepted(
                 command,
                 before,
                 lot,
@@ -203,21 +223,21 @@ class Batch:
         self._keep_raises(working, rows)
         if decision.accepted:
             self._follow_up(working, before, decision.extended, decision.reserve_met, event)
-        self._results[index] = Answer(
+        answer = Answer(
             auction=lot.id,
             lot_number=working.lot_number,
             event=event,
-            position=Position(0, 0, 0),
+            position=_NOWHERE,
             bid=command.bid,
             user=command.user,
             received_at=command.received_at,
             commitment=commitment,
             opening=opening,
         )
-        self._answers.append((index, event_index))
+        self._results[index] = answer
+        self._answers.append((answer, event_index))
 
-    def _is_repeat(self, index: int, command: PlaceBid) -> bool:
-        key = (command.user, command.idempotency_key or "")
+    def _is_repeat(self, index: int, command: PlaceBid, key: tuple[int, str]) -> bool:
         row = self._repeated.get(key)
         if row is not None:
             if row["request_hash"] != command.request_hash or row["auction_id"] != command.auction:
@@ -237,7 +257,7 @@ class Batch:
     def _copy_repeats(self) -> None:
         for index, command in enumerate(self._commands):
             if self._results[index] is None and isinstance(command, PlaceBid) and command.idempotency_key is not None:
-                first = self._results[self._keys[command.user, command.idempotency_key]]
+                first = self._results[self._keys[command.user.int, command.idempotency_key]]
                 self._results[index] = replace(first, repeated=True) if isinstance(first, Answer) else first
 
     def _follow_up(self, working: Working, before: Lot, extended: bool, reserve_met: bool, cause: Record) -> None:
@@ -277,10 +297,9 @@ class Batch:
             data = records.step(lot, transition, command.actor)
             self._event(working, str(transition.kind), data, command.correlation_id)
         self.timing_changed = True
-        self._results[index] = Answer(
-            auction=lot.id, lot_number=working.lot_number, event=self._events[-1], position=Position(0, 0, 0)
-        )
-        self._answers.append((index, len(self._events) - 1))
+        answer = Answer(auction=lot.id, lot_number=working.lot_number, event=self._events[-1], position=_NOWHERE)
+        self._results[index] = answer
+        self._answers.append((answer, len(self._events) - 1))
 
     async def _void(
         self,
@@ -403,12 +422,12 @@ class Batch:
         self,
         working: Working,
         event_type: str,
-        data: dict[str, Any],
+        data: records.AcceptedData | records.RejectedData | dict[str, Any],
         correlation: UUID | None = None,
         causation: UUID | None = None,
     ) -> Record:
         working.n += 1
-        encoded = canonical(data)
+        encoded = records.encoded(data)
         digest = chain_hash(encoded, working.n, working.hash, self._now, event_type)
         event = Record(
             id=ids.new_id(),
@@ -439,3 +458,7 @@ class Batch:
         self._bids += [
             raise_row(bid, number, made, working.lot, event_n=working.n, at=self._now) for bid, number, made in rows
         ]
+
+
+def _no_such_lot() -> NotFound:
+    return NotFound("There is no auction with this id.")

@@ -42,6 +42,9 @@ from sothebais.users.tables import User, Wallet
 #: Terms decoded from their JSON, by lot; a lot's terms never change once it has started.
 TERMS_CACHED_MAX = 4_096
 
+#: The hashes of a batch travel as one string of bytes, each event's previous one and its own.
+HASH_BYTES = 32
+
 _DIALECT = pg.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -106,26 +109,37 @@ _AUCTIONS = Sheet(
     ],
 )
 
-WRITE = f"""
+_LOTS = f"""
+), lot_rows as (
+  update {_AUCTIONS.table} a set {_AUCTIONS.assignments}
+  from json_to_recordset($6::json) as v({_AUCTIONS.definitions}) where a.id = v.id"""  # noqa: S608
+
+
+def _write(lots: str) -> str:
+    return f"""
 with v as materialized (
   select * from json_to_recordset($2::json) as v({_BIDS.definitions}, {_BOTH.definitions})
 ), bid_rows as (
   insert into {_BIDS.table} ({_BIDS.names}, decided_at) select {_BIDS.names}, $1::timestamptz from v
 ), secret_rows as (
-  insert into {_SECRETS.table} ({_SECRETS.names}) select id, {_BOTH.names} from v where salt is not null
-), lot_rows as (
-  update {_AUCTIONS.table} a set {_AUCTIONS.assignments}
-  from json_to_recordset($3::json) as v({_AUCTIONS.definitions}) where a.id = v.id
+  insert into {_SECRETS.table} ({_SECRETS.names}) select id, {_BOTH.names} from v where salt is not null{lots}
 ), event_rows as (
   insert into {_EVENTS.table} (epoch, "timestamp", source, {_EVENTS.names}, data, prev_hash, hash)
-  select (select max(epoch) from {LogEpoch.__tablename__}), $1, '{ENGINE}', {_EVENTS.names}, data::jsonb, prev_hash, hash
+  select (select max(epoch) from {LogEpoch.__tablename__}), $1, '{ENGINE}', {_EVENTS.names}, data::jsonb,
+    substring($5::bytea from {HASH_BYTES * 2} * place::int - {HASH_BYTES * 2 - 1} for {HASH_BYTES}),
+    substring($5::bytea from {HASH_BYTES * 2} * place::int - {HASH_BYTES - 1} for {HASH_BYTES})
   from rows from (
-    json_to_recordset($4::json) as ({_EVENTS.definitions}), unnest($5::text[]), unnest($6::bytea[]), unnest($7::bytea[])
-  ) with ordinality as v({_EVENTS.names}, data, prev_hash, hash, place) order by place
+    json_to_recordset($3::json) as ({_EVENTS.definitions}), unnest($4::text[])
+  ) with ordinality as v({_EVENTS.names}, data, place) order by place
   returning epoch, xid, seq
 )
 select min(epoch) as epoch, min(xid::text::bigint) as xid, array_agg(seq order by seq) as seqs from event_rows
 """  # noqa: S608 - names from the table definitions, values as parameters
+
+
+#: A part of a batch, and its last one, which writes the lots too: to plan and open what is not needed takes PostgreSQL
+#: as long as four bids.
+WRITE_PART, WRITE = _write(""), _write(_LOTS)
 
 #: For a connection that only does this: its few statements are planned once, and never to read a whole table, however
 #: small the tables were when they were planned.
@@ -336,15 +350,15 @@ async def write(
     connection: Any, at: Millis, bids: Sequence[BidRow], events: Sequence[Record], lots: Iterable[Working]
 ) -> list[Position]:
     """Write everything in one statement; the positions of the events, in order. ``at`` is the batch's own time."""
+    rows = [_lot_row(working) for working in lots]
     row = await connection.fetchrow(
-        WRITE,
+        WRITE if rows else WRITE_PART,
         to_datetime(at),
         _encode(bids),
-        _encode([_lot_row(working) for working in lots]),
         _encode([_event_row(event) for event in events]),
         [event.data.decode() for event in events],
-        [event.prev_hash for event in events],
-        [event.hash for event in events],
+        b"".join([_hashes(event) for event in events]),
+        *([_encode(rows)] if rows else ()),
     )
     if row["seqs"] is None:
         return []
@@ -353,6 +367,12 @@ async def write(
 
 def _encode(rows: Any) -> str:
     return msgspec.json.encode(rows).decode()
+
+
+def _hashes(event: Record) -> bytes:
+    if event.prev_hash is None or event.hash is None:
+        raise ValueError(f"event {event.id} of {event.subject} is in no chain")
+    return event.prev_hash + event.hash
 
 
 def _event_row(event: Record) -> EventRow:

@@ -1,7 +1,8 @@
 """From decisions to the ``data`` of events, as ``events.types.auction`` defines it. No I/O.
 
-Built as plain dicts because this is the bidding path; a test parses every event the engine writes with the strict models.
-Ids stay ids: the encoder writes their text several times faster than ``str``.
+Not the strict models because this is the bidding path; a test parses every event the engine writes with them. What is
+written for every bid is a struct with its fields in alphabetical order, which is the canonical one: the encoder need
+not sort. Ids stay ids: the encoder writes their text several times faster than ``str``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +11,13 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from sothebais import money
 from sothebais.auctions import rules
 from sothebais.auctions.commands import PlaceBid
-from sothebais.auctions.model import SEALED, Decision, Lot, Raise, Reason, Transition
+from sothebais.auctions.model import SEALED, Decision, Lot, Raise, Reason, Source, Status, Transition
+from sothebais.events.chain import canonical
 from sothebais.instants import Millis
 
 #: bid → (maximum, salt)
@@ -34,17 +38,87 @@ def ref(value: UUID | None) -> str | None:
     return None if value is None else str(value)
 
 
-def openings(bids: Iterable[UUID], secrets: Openable) -> list[dict[str, Any]]:
+class OpeningData(msgspec.Struct, gc=False):
+    """``Opening``; read by anybody, for it is of a maximum that is secret no more."""
+
+    bid: UUID
+    max_amount: str | None
+    salt: str
+
+
+class RaiseData(msgspec.Struct, gc=False):
+    """``Raise``."""
+
+    amount: str
+    bid: UUID
+    number: int
+    user: UUID
+
+
+class AcceptedData(msgspec.Struct, kw_only=True):
+    """``auction:bid:accepted``."""
+
+    amount: str | None
+    bid: UUID
+    bid_count: int
+    bidder_count: int | None
+    confirm: bool
+    effective_at: Millis
+    ends_at: Millis
+    extension_count: int
+    leader: UUID | None
+    leading_bid: UUID | None
+    max_commitment: str
+    next_valid_amount: str | None
+    number: int
+    offered_by_house: bool
+    openings: list[OpeningData]
+    previous_price: str | None
+    price: str | None
+    raises: list[RaiseData]
+    reserve_met: bool
+    source: Source
+    status: Status
+    user: UUID
+
+
+class RejectedData(msgspec.Struct, kw_only=True):
+    """``auction:bid:rejected``."""
+
+    amount: str | None
+    bid: UUID
+    bid_count: int
+    confirm: bool
+    currency: str
+    effective_at: Millis
+    max_amount: str | None
+    message: str
+    next_valid_amount: str | None
+    number: int
+    reason: str
+    source: Source
+    user: UUID
+
+
+_IN_ORDER = (OpeningData, RaiseData, AcceptedData, RejectedData)
+if any(list(one.__struct_fields__) != sorted(one.__struct_fields__) for one in _IN_ORDER):
+    raise TypeError("the fields of a struct are not in canonical order")
+_encoder = msgspec.json.Encoder()
+
+
+def encoded(data: AcceptedData | RejectedData | dict[str, Any]) -> bytes:
+    """Canonical JSON of an event's data."""
+    return canonical(data) if type(data) is dict else _encoder.encode(data)
+
+
+def openings(bids: Iterable[UUID], secrets: Openable) -> list[OpeningData]:
     """The openings of those bids."""
-    return [{"bid": bid, "max_amount": opt(secrets[bid][0]), "salt": secrets[bid][1].hex()} for bid in bids]
+    return [OpeningData(bid, opt(secrets[bid][0]), secrets[bid][1].hex()) for bid in bids]
 
 
-def raises(rows: Sequence[tuple[UUID, int, Raise]]) -> list[dict[str, Any]]:
+def raises(rows: Sequence[tuple[UUID, int, Raise]]) -> list[RaiseData]:
     """The proxies' raises with the ids and numbers of their rows."""
-    return [
-        {"bid": bid, "number": number, "user": made.user, "amount": money.text(made.amount)}
-        for bid, number, made in rows
-    ]
+    return [RaiseData(money.text(made.amount), bid, number, made.user) for bid, number, made in rows]
 
 
 def public_price(lot: Lot) -> str | None:
@@ -69,38 +143,38 @@ def accepted(
     bid_count: int,
     rows: Sequence[tuple[UUID, int, Raise]],
     secrets: Openable,
-) -> dict[str, Any]:
+) -> AcceptedData:
     """``auction:bid:accepted``."""
-    standing = lot.standing
-    return {
-        "bid": command.bid,
-        "number": number,
-        "user": command.user,
-        "source": command.source,
-        "amount": opt(decision.amount),
-        "offered_by_house": decision.offered_by_house,
-        "confirm": command.confirm,
-        "effective_at": effective_at,
-        "max_commitment": commitment.hex(),
-        "status": lot.status,
-        "price": public_price(lot),
-        "previous_price": public_price(before),
-        "leader": standing.leader,
-        "leading_bid": standing.leading_bid,
-        "reserve_met": standing.reserve_met,
-        "next_valid_amount": opt(decision.next_valid_amount),
-        "ends_at": lot.timing.ends_at,
-        "extension_count": lot.timing.extension_count,
-        "bid_count": bid_count,
-        "bidder_count": bidder_count(lot),
-        "raises": raises(rows),
-        "openings": openings(decision.opened, secrets),
-    }
+    standing, timing = lot.standing, lot.timing
+    return AcceptedData(
+        bid=command.bid,
+        number=number,
+        user=command.user,
+        source=command.source,
+        amount=opt(decision.amount),
+        offered_by_house=decision.offered_by_house,
+        confirm=command.confirm,
+        effective_at=effective_at,
+        max_commitment=commitment.hex(),
+        status=lot.status,
+        price=public_price(lot),
+        previous_price=public_price(before),
+        leader=standing.leader,
+        leading_bid=standing.leading_bid,
+        reserve_met=standing.reserve_met,
+        next_valid_amount=opt(decision.next_valid_amount),
+        ends_at=timing.ends_at,
+        extension_count=timing.extension_count,
+        bid_count=bid_count,
+        bidder_count=bidder_count(lot),
+        raises=raises(rows),
+        openings=openings(decision.opened, secrets),
+    )
 
 
 def rejected(
     command: PlaceBid, lot: Lot, decision: Decision, *, number: int, effective_at: Millis, bid_count: int
-) -> dict[str, Any]:
+) -> RejectedData:
     """``auction:bid:rejected``.
 
     A maximum that was refused as too low never stood and may be shown, so that the refusal can be checked. One that
@@ -110,21 +184,21 @@ def rejected(
     sealed = lot.terms.format in SEALED
     show_maximum = decision.reason is Reason.BELOW_MINIMUM and not sealed
     show_amount = not sealed and decision.reason not in (Reason.CONFIRMATION_REQUIRED, Reason.ALREADY_LEADING)
-    return {
-        "bid": command.bid,
-        "number": number,
-        "user": command.user,
-        "source": command.source,
-        "amount": opt(command.amount) if show_amount else None,
-        "max_amount": opt(command.max_amount) if show_maximum else None,
-        "currency": command.currency,
-        "confirm": command.confirm,
-        "effective_at": effective_at,
-        "reason": str(decision.reason),
-        "message": decision.message or "",
-        "next_valid_amount": opt(decision.next_valid_amount),
-        "bid_count": bid_count,
-    }
+    return RejectedData(
+        bid=command.bid,
+        number=number,
+        user=command.user,
+        source=command.source,
+        amount=opt(command.amount) if show_amount else None,
+        max_amount=opt(command.max_amount) if show_maximum else None,
+        currency=command.currency,
+        confirm=command.confirm,
+        effective_at=effective_at,
+        reason=str(decision.reason),
+        message=decision.message or "",
+        next_valid_amount=opt(decision.next_valid_amount),
+        bid_count=bid_count,
+    )
 
 
 def step(lot: Lot, transition: Transition, actor: UUID | None = None) -> dict[str, Any]:
