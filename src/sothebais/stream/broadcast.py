@@ -27,6 +27,7 @@ from sothebais.state import models
 from sothebais.state.store import StateStore
 from sothebais.stream import publishing, records, scene_store
 from sothebais.stream.assets import repository as assets
+from sothebais.stream.audio.cues import Cue
 from sothebais.stream.commands import Desired
 from sothebais.stream.direction import put_on
 from sothebais.stream.encoding import Format
@@ -56,6 +57,7 @@ HEALTHY_S: Final = 20.0
 #: Notes for the database that may wait.
 NOTES_MAX: Final = 1_000
 NOTE_AGAIN_S: Final = 0.5
+FOLLOWER_AGAIN_S: Final = 2.0
 VIEWERS_EVERY_S: Final = 5.0
 #: Speech that should have begun so long ago is not begun any more.
 STALE_SPEECH_MS: Final = 4_000
@@ -65,7 +67,7 @@ REASON_LENGTH_MAX: Final = 200
 NO_BOOKS: Final = Notice(
     "The house cannot reach its books just now.", "No bid is taken until it can. Lots get back the time that is lost."
 )
-_CUES: Final = {"auction": "bell", "closing": "chimes", "sold": "gavel"}
+_CUES: Final = {"auction": Cue.LOT_OPENING, "closing": Cue.FAIR_WARNING, "sold": Cue.SOLD}
 _STILL_THE_LOT: Final = frozenset({"auction", "closing", "pause"})
 
 
@@ -129,15 +131,8 @@ class Broadcast:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: tuple[str, UUID | None] | None = None
         self._rate = RateControl(self._settings.stream_video_kbps, self._settings.stream_video_kbps_min)
-        self._follower = Follower(
-            parts.dsn,
-            parts.store,
-            clock=self._clock,
-            house=parts.house,
-            day=desired.campaign_day,
-            on_change=self._changed,
-            on_told=self._told,
-        )
+        self._follower = self._new_follower()
+        self._follower_at = self._clock.monotonic()
         self._unhealthy = False
         self._hears: dict[type, Callable[[Any], None]] = {
             m.Live: preview.take,
@@ -173,7 +168,18 @@ class Broadcast:
         try:
             await self._learn_scenes()
             self._follower.start()
-            await self._keep_media()
+            media = asyncio.create_task(self._keep_media())
+            try:
+                # what fails here ends this attempt; the stream-manager begins another
+                await asyncio.wait({media, watching, writing}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                media.cancel()
+                results = await asyncio.gather(media, return_exceptions=True)
+            for task in (watching, writing):
+                if task.done():
+                    task.result()
+            if isinstance(results[0], BaseException):
+                raise results[0]
             await self._end()
         finally:
             for task in (watching, *self._tasks):
@@ -235,7 +241,9 @@ class Broadcast:
             begun = self._clock.monotonic()
             self._heard_at, self.hello = begun, None
             self._pictures = set()
-            self.child = await MediaChild.start(self._begin(state), self._heard)
+            self.child = await MediaChild.start(
+                self._begin(state), self._heard, logs=self._settings.data_dir / "logs"
+            )
             log.info("stream.media_started", stream=str(self.id), pid=self.child.pid)
             self._send_pictures()
             code = await self.child.wait()
@@ -491,6 +499,7 @@ class Broadcast:
             "duration": state.on_air.duration_ms,
             "auction": None,
             "cause": "the books cannot be reached" if self._unhealthy else "the course of the auction",
+            "actor": None,
         }
         tell = not by_operator and self.started_at is not None
         engine, stream, slate = self._parts.engine, self.id, scene in ("slate", "pause")
@@ -564,9 +573,30 @@ class Broadcast:
                 viewers_at = now
                 self._count_viewers()
             await self._be_fair(now)
-            fault = self._follower.failed()
-            if fault is not None:
-                raise fault
+            await self._look_at_follower(now)
+
+    def _new_follower(self) -> Follower:
+        parts = self._parts
+        return Follower(
+            parts.dsn,
+            parts.store,
+            clock=self._clock,
+            house=parts.house,
+            day=self.desired.campaign_day,
+            on_change=self._changed,
+            on_told=self._told,
+        )
+
+    async def _look_at_follower(self, now: float) -> None:
+        """One that failed is replaced; meanwhile the picture says that it knows nothing new."""
+        fault = self._follower.failed()
+        if fault is None or now - self._follower_at < FOLLOWER_AGAIN_S:
+            return
+        log.error("stream.follower_failed", exc_info=fault)
+        self._fault("COMPOSER", f"the log could not be followed: {type(fault).__name__}", recovered=True)
+        await self._follower.stop()
+        self._follower, self._follower_at = self._new_follower(), now
+        self._follower.start()
 
     def _look_at_child(self, now: float) -> None:
         if self.child is None or self._ending is not None:

@@ -42,6 +42,7 @@ _SESSIONS: Final = frozenset(
 )
 
 
+_OF_WHAT_COMES: Final = frozenset({"pre-auction", "intermission"})
 _UNSAID: Final = Notice("")
 
 
@@ -215,7 +216,7 @@ class Chronicle:
         if told.type == "stream:viewers" and told.data["origin"] == "TOTAL":
             before, self._viewers = self._viewers, told.data["viewers"]
             return before != self._viewers
-        if told.type != "stream:scene:update" or told.data["actor"] is None:
+        if told.type != "stream:scene:update" or told.data.get("actor") is None:
             return False
         was = self.operator, self._operator_notice
         scene = told.data["scene"]
@@ -273,11 +274,7 @@ class Chronicle:
     def _moment(self, t: Millis) -> Moment:
         facts = self.facts
         on_air, until = self._directed(t)
-        upcoming = tuple(
-            Upcoming(lot.facts.number, lot.facts.title, lot.facts.artist, lot.facts.artwork, lot.times.starts_at)
-            for lot in self._lots.values()
-            if lot.times.status is LotStatus.SCHEDULED
-        )
+        upcoming = tuple(_coming(lot) for lot in self._lots.values() if lot.times.status is LotStatus.SCHEDULED)
         current, biddable = None, ""
         if t < (leaves_at := self._leaves_at()):
             current, biddable = self._current(t), self._on or ""
@@ -287,6 +284,9 @@ class Chronicle:
         else:
             coming = [key for key, lot in self._lots.items() if lot.times.status is LotStatus.SCHEDULED]
             biddable = coming[0] if coming else self._on or ""
+        if (faded_at := on_air.since + on_air.duration_ms) > t and (opened := self._just_opened(on_air)) is not None:
+            # the scene that fades away still shows what comes next, and that has come
+            upcoming, until = (opened, *upcoming), min(until, faded_at)
         said = self._speaking.at(t)
         clock, set_at = self._clock(t)
         state = ShowState(
@@ -309,6 +309,13 @@ class Chronicle:
             position=".".join(map(str, self._shown_at)),
         )
         return Moment(state, min(until, said.until, set_at))
+
+    def _just_opened(self, on_air: OnAir) -> Upcoming | None:
+        """The lot for which a scene of what comes next is giving way."""
+        if self._on is None or on_air.previous not in _OF_WHAT_COMES:
+            return None
+        lot = self._lots[self._on]
+        return _coming(lot) if lot.times.opened_at == on_air.since else None
 
     def _results(self) -> tuple[Result, ...]:
         done = [
@@ -345,6 +352,11 @@ class Chronicle:
             return Notice("There is no auction now.", _announced(self.facts.next_session, self.facts))
         said = self._operator_notice
         return Notice(said.sentence or "We will be right back.", said.meaning or _meaning(lot))
+
+
+def _coming(lot: LotCourse) -> Upcoming:
+    facts = lot.facts
+    return Upcoming(facts.number, facts.title, facts.artist, facts.artwork, lot.times.starts_at)
 
 
 def _meaning(lot: Lot | None) -> str:

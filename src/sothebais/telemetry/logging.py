@@ -23,8 +23,10 @@ def configure(
     stdout: bool = True,
     file_bytes_max: int = 10_000_000,
     files_max: int = 5,
+    part: str | None = None,
 ) -> None:
-    """Set up logging for this process; ``folder`` is ``data/logs`` (None: no files)."""
+    """Set up logging for this process; ``folder`` is ``data/logs`` (None: no files). A service of several processes
+    gives each a ``part``, so that no two turn the same file over."""
     handlers: list[logging.Handler] = []
     if stdout:
         handlers.append(logging.StreamHandler(sys.stdout))
@@ -33,7 +35,7 @@ def configure(
         target.mkdir(parents=True, exist_ok=True)
         handlers.append(
             logging.handlers.RotatingFileHandler(
-                target / f"{service}.log", maxBytes=file_bytes_max, backupCount=files_max, encoding="utf-8"
+                target / f"{part or service}.log", maxBytes=file_bytes_max, backupCount=files_max, encoding="utf-8"
             )
         )
     before: list[structlog.typing.Processor] = [

@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -37,7 +37,7 @@ class MediaChild:
 
     @classmethod
     async def start(
-        cls, begin: Begin, on_message: Callable[[FromMedia], None], environment: Mapping[str, str] | None = None
+        cls, begin: Begin, on_message: Callable[[FromMedia], None], *, logs: Path | None = None
     ) -> "MediaChild":
         """Start one. Raises OSError when the system has none to give."""
         ours, theirs = socket.socketpair()
@@ -47,8 +47,8 @@ class MediaChild:
                 "-m",
                 "sothebais.stream.media",
                 str(theirs.fileno()),
+                *([] if logs is None else [str(logs)]),
                 pass_fds=(theirs.fileno(),),
-                env={**os.environ, **(environment or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 # Ctrl-C is for the supervisor
                 start_new_session=True,

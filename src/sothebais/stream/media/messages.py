@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from sothebais.instants import Millis
+from sothebais.stream.audio.cues import Cue as Sound
 from sothebais.stream.encoding import Format
 from sothebais.stream.outputs.model import OutputReading, OutputReport, OutputSpec
 from sothebais.stream.show import Notice, ShowState
@@ -72,9 +73,9 @@ class Hush(Struct, tag=True, frozen=True):
 
 
 class Cue(Struct, tag=True, frozen=True):
-    """A short sound: ``gavel``, ``chimes``, ``bell``."""
+    """A short sound."""
 
-    name: str
+    cue: Sound
     at: Millis
 
 

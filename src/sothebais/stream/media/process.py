@@ -247,7 +247,7 @@ class MediaProcess:
 
     def _cue(self, message: m.Cue) -> None:
         try:
-            self._mixer.cue(message.name, message.at + self.sending.mixer_ahead_ms)  # type: ignore[arg-type]
+            self._mixer.cue(message.cue, message.at + self.sending.mixer_ahead_ms)
         except SothebaisError as error:
             self._link.send(m.Fault("AUDIO", error.message))
 
@@ -376,9 +376,14 @@ def run(descriptor: int) -> int:
     for message in received:
         if media.sending.failure is not None:
             break
-        if not media.take(message):
-            asked = True
-            break
+        try:
+            if not media.take(message):
+                asked = True
+                break
+        except Exception as error:
+            # a word that cannot be followed must not end the picture
+            log.exception("stream.media_message_failed", message=type(message).__name__)
+            link.send(m.Fault("COMPOSER", f"{type(message).__name__}: {type(error).__name__}: {error}"[:300]))
     media.finish()
     link.close(FINISH_S)
     return 0 if asked and media.sending.failure is None else 1
