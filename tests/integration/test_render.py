@@ -171,7 +171,7 @@ async def test_a_clip_is_a_file_that_begins_at_once_and_sounds(house: House, sal
     again = await material_of(house, sale.auction, SMALL)
     drawn = [
         frame.buffer.copy()
-        for frame in Rendering(again.stretch, again.chronicle, again.events, pictures_of(house)).frames()
+        for frame in Rendering(material.stretch, again.chronicle, again.events, pictures_of(house)).frames()
     ]
     out = tmp_path / "clip.mp4"
     steps: list[int] = []

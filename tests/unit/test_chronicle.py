@@ -201,6 +201,8 @@ def test_a_day_goes_from_scene_to_scene() -> None:
     log = Log()
     assert folded([]).state(BEGINS).on_air.scene == "pre-auction"
     lot = open_lot(log)
+    # while the intermission fades, what it announced is still what it announces
+    assert [piece.number for piece in seen(log, -900).upcoming] == [1, 2, 3]
     state = seen(log)
     assert (state.on_air.scene, state.on_air.previous, state.on_air.since) == ("auction", "intermission", OPENS)
     assert (state.campaign, state.day, state.live) == ("Rooms of Light", "Day 2 of 5", True)

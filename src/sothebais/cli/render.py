@@ -43,7 +43,8 @@ def render_clip(
         typer.Option("--from", metavar="T", help="ISO 8601, or 1:30 after the opening, or -20 before the end."),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="T", help="The same; else until the stamp has been seen.")
+        str | None,
+        typer.Option("--to", metavar="T", help="The same; else until the stamp has been seen, or the next lot opens."),
     ] = None,
     fps: Annotated[int, typer.Option(help="Pictures a second.")] = 30,
     size: Annotated[str | None, typer.Option(help=f"Pixels, such as {WIDE} or 1920x1080.")] = None,

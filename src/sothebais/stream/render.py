@@ -15,7 +15,7 @@ from sothebais import ids
 from sothebais.catalog import images, metadata, sources
 from sothebais.errors import Conflict, InvalidInput, NotFound
 from sothebais.events.tables import EventLog
-from sothebais.instants import Millis, from_datetime, parse_iso
+from sothebais.instants import Millis, from_datetime, parse_iso, to_datetime
 from sothebais.stream import clip_file, direction, snapshot
 from sothebais.stream.chronicle import Chronicle
 from sothebais.stream.clip_encoding import ClipFormat
@@ -48,6 +48,10 @@ where orientation = $1 order by created_at, revision
 _ENDS = f"""
 select type, timestamp from {EventLog.__tablename__} where subject = $1 and n > 1
   and type in ('auction:start', 'auction:end', 'auction:cancelled', 'auction:reopened') order by n
+"""  # noqa: S608
+_FOLLOWING = f"""
+select min(timestamp) from {EventLog.__tablename__}
+where subject = any($1::text[]) and n > 1 and type = 'auction:start' and timestamp > $2
 """  # noqa: S608
 
 type Progress = Callable[[int, int], None]
@@ -115,7 +119,10 @@ async def from_house(connection: Any, auction: UUID, wanted: Wanted, house: Hous
     # first only what the lot's own steps say of when
     now = from_datetime(await connection.fetchval("select clock_timestamp()"))
     opened, ended = await _ends(connection, facts, auction, now)
-    stretch = _stretch(wanted, opened, ended, now)
+    others = [f"auction:{lot.id}" for lot in facts.lots if lot.id != auction]
+    following = await connection.fetchval(_FOLLOWING, others, to_datetime(ended))
+    until = min([now, ended + AFTER_MS, *([] if following is None else [from_datetime(following)])])
+    stretch = _stretch(wanted, opened, ended, until, now)
     orientation = Orientation.VERTICAL if wanted.height > wanted.width else Orientation.WIDE
     scenes = [
         SceneRevision(row["name"], row["revision"], from_datetime(row["created_at"]), _scene(row["document"]))
@@ -162,7 +169,7 @@ def from_log(
     if opened is None:
         raise Conflict("This lot had not begun when its log was exported.")
     ended = next((told.at for told in reversed(events) if told.type == "auction:end"), events[-1].at)
-    stretch = _stretch(wanted, opened, ended, None)
+    stretch = _stretch(wanted, opened, ended, ended + AFTER_MS)
     material = Material(stretch=stretch, chronicle=Chronicle(facts), events=[], speeches=[], scenes=[])
     gathering = _Gathering(material)
     for told in events[1:]:
@@ -253,12 +260,9 @@ async def _ends(connection: Any, facts: DayFacts, auction: UUID, now: Millis) ->
     return opened, max(now if ended is None else ended, opened)
 
 
-def _stretch(wanted: Wanted, opened: Millis, ended: Millis, now: Millis | None) -> Stretch:
+def _stretch(wanted: Wanted, opened: Millis, ended: Millis, until: Millis, now: Millis | None = None) -> Stretch:
     begin = opened if wanted.begin is None else instant(wanted.begin, "from", opened, ended)
-    if wanted.end is not None:
-        end = instant(wanted.end, "to", opened, ended)
-    else:
-        end = ended + AFTER_MS if now is None else min(ended + AFTER_MS, now)
+    end = until if wanted.end is None else instant(wanted.end, "to", opened, ended)
     stretch = Stretch(begin=begin, end=end, width=wanted.width, height=wanted.height, fps=wanted.fps)
     if now is not None and end > now:
         raise InvalidInput("--to has not come yet.", field="to")
