@@ -205,6 +205,8 @@ async def test_a_scene_that_cannot_be_shown_is_refused_with_the_path_of_the_faul
         (PLAIN_SCENE | {"canvas": {"width": 1080, "height": 1920}}, "canvas"),
         (PLAIN_SCENE | {"name": "automatic"}, "name"),
         (PLAIN_SCENE | {"overlay": [{"type": "text", "id": "t", "text": 5}]}, "overlay[0].text"),
+        (PLAIN_SCENE | {"overlay": [{"type": "text", "id": "t", "text": "a\x00b"}]}, "overlay[0].text"),
+        (PLAIN_SCENE | {"overlay": [image | {"source": "OVERLAY/\x00"}]}, "overlay[0].source"),
         (PLAIN_SCENE | {"overlay": [image]}, "overlay[0].source"),
         (
             PLAIN_SCENE | {"quadrants": {"bottom_left": {"elements": [image]}}},
@@ -227,6 +229,11 @@ async def test_a_scene_that_cannot_be_shown_is_refused_with_the_path_of_the_faul
         ({"name": "auction", "duration_ms": 5_001, "reason": "a"}, 422, "INVALID_INPUT"),
     ):
         is_problem(await client.put(f"{STREAM}/scene", json=body, headers=operator), status, code)
+    raw = b'{"reason": "a", "document": {"name": "\\ud800"}}'
+    headers = operator | {"content-type": "application/json"}
+    is_problem(await client.put(f"{STREAM}/scene", content=raw, headers=headers), 422, "INVALID_INPUT")
+    for path in ("scenes/%00", "scenes?name=%00", "scenes/none?revision=1", "scenes/auction?revision=5"):
+        is_problem(await client.get(f"{STREAM}/{path}", headers=operator), 404, "NOT_FOUND")
     assert await rows_of(house, "select 1 from stream_scenes") == []
     assert await updates(house) == []
     assert (await client.get(f"{STREAM}/scene")).json()["chosen_by"] == "AUTOMATIC"

@@ -226,14 +226,16 @@ def list_assets(
     if json:
         as_json({"items": items})
         return
-    table = Table("Asset", "Kind", "Media type", "Size", "Pixels", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Asset", overflow="fold")
+    for column in ("Kind", "Size", "Pixels"):
+        table.add_column(column)
     table.add_column("Id", no_wrap=True, min_width=36)
     for item in items:
         pixels = f"{item['width']} × {item['height']}" if item["width"] else ""
         table.add_row(
             escape(item["reference"]),
             item["details"].get("kind", ""),
-            item["media_type"],
             f"{item['size']:,}",
             pixels,
             item["id"],

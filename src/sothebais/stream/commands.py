@@ -295,6 +295,7 @@ async def put_scene(
             raise Conflict("No stream is running. A document can be stored with on_air set to false.")
         stored = None
         if document is not None:
+            scene_store.check(document)
             await check_sources(connection, document, share=True)
             stored = await scene_store.add(connection, document, actor.user)
         elif name is not None and row is not None:

@@ -6,6 +6,7 @@ scenes an operator chooses from and in those the show chooses by itself.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
@@ -32,6 +33,7 @@ NAMES_MAX: Final = 200
 REVISIONS_MAX: Final = 10_000
 BUILT_IN: Final = 0
 _CANVAS: Final = {Orientation.WIDE: (1280, 720), Orientation.VERTICAL: (720, 1280)}
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _LOCK: Final = 0x7363656E6573
 
 
@@ -76,8 +78,22 @@ def check(scene: Scene) -> Orientation:
             f"The scene is refused at name: {AUTO!r} means the scene that follows the auction.", path="name"
         )
     orientation = orientation_of(scene.canvas.width, scene.canvas.height)
+    if (place := _control_character(scene.model_dump(mode="json"), "")) is not None:
+        raise SceneRefused(f"The scene is refused at {place}: it holds a character that is none.", path=place)
     Stage(scene, *_CANVAS[orientation])
     return orientation
+
+
+def _control_character(value: Any, path: str) -> str | None:
+    """Where a text has NUL in it, which no text of the database can have."""
+    if isinstance(value, str):
+        return path if "\x00" in value else None
+    parts: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, dict):
+        parts = ((f"{path}.{name}" if path else name, part) for name, part in value.items())
+    elif isinstance(value, list):
+        parts = ((f"{path}[{index}]", part) for index, part in enumerate(value))
+    return next((found for where, part in parts if (found := _control_character(part, where)) is not None), None)
 
 
 def sources(scene: Scene) -> dict[str, str]:
@@ -129,7 +145,7 @@ async def get(
     connection: AsyncConnection, name: str, orientation: Orientation, revision: int | None = None
 ) -> StoredScene:
     """A scene by name: its newest revision, or the one asked for (0 is the built-in one). Raises NotFound."""
-    if revision != BUILT_IN:
+    if revision != BUILT_IN and _NAME.fullmatch(name):
         statement = (
             _newest(orientation, [name])
             if revision is None
@@ -190,6 +206,8 @@ async def listing(connection: AsyncConnection) -> list[Named]:
 
 async def history(connection: AsyncConnection, name: str, orientation: Orientation, *, limit: int) -> list[Named]:
     """The revisions of one scene, the newest first. Raises NotFound for a name nobody has stored or built in."""
+    if not _NAME.fullmatch(name):
+        raise NotFound(f"There is no {orientation.lower()} scene {name!r}.")
     built_in = is_built_in(name, orientation)
     columns = (SCENES.c.name, SCENES.c.orientation, SCENES.c.revision, SCENES.c.created_at, SCENES.c.actor)
     rows = await connection.execute(

@@ -214,7 +214,12 @@ def shown_line(one: Named | StoredScene) -> dict[str, Any]:
     }
 
 
-@router.get("/scenes", summary="Scenes and their revisions", responses={200: {"model": SceneList}}, response_model=None)
+@router.get(
+    "/scenes",
+    summary="Scenes and their revisions",
+    responses={200: {"model": SceneList}, 404: {"description": "There is no scene of that name"}},
+    response_model=None,
+)
 async def list_scenes(
     request: Request,
     person: Operator,
@@ -334,7 +339,7 @@ async def put_scene(
     """A document becomes the next revision of its name. On air within a tenth of a second; a slate goes with it."""
     parts = parts_of(request)
     now = parts.clock.now()
-    scene = None if body.document is None else parse(msgspec.json.encode(body.document))
+    scene = None if body.document is None else _parsed(body.document)
     if scene is not None and body.name is not None:
         raise InvalidInput("Give a document or the name of a scene, not both.", field="name")
     if preview:
@@ -359,6 +364,16 @@ async def put_scene(
             "stream_id": None if put.stream is None else str(put.stream),
         }
     )
+
+
+def _parsed(document: dict[str, Any]) -> Scene:
+    try:
+        raw = msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            "document holds half of a surrogate pair, which is no character.", field="document"
+        ) from None
+    return parse(raw)
 
 
 async def _named(parts: ApiParts, body: PutScene, orientation: Orientation | None) -> Scene:

@@ -55,7 +55,7 @@ async def resolve(connection: AsyncConnection, references: Sequence[str], *, sha
         type_, _, name = text.partition("/")
         if key is not None:
             wanted[text] = ASSETS.c.id == key
-        elif type_ in AssetType.__members__ and name:
+        elif type_ in AssetType.__members__ and name and "\x00" not in name:
             wanted[text] = sa.and_(ASSETS.c.type == AssetType(type_), ASSETS.c.name == name)
     if not wanted:
         return {}
