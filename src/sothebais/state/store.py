@@ -152,7 +152,7 @@ class StateStore:
         return bool(moved)
 
     async def force(self, writes: Iterable[Write]) -> None:
-        """Write states whatever is there: only for a rebuild, under the relay's lock."""
+        """Write states whatever is there: for a rebuild, under the relay's lock, and for keys that only one process writes."""
         pipeline = self._redis.pipeline(transaction=False)
         for write in writes:
             pipeline.set(write.key, write.value, ex=write.seconds or None)

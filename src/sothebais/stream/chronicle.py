@@ -5,6 +5,7 @@ been applied already changes nothing; a gap is refused, and whoever follows take
 """
 
 from typing import Final
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -92,6 +93,11 @@ class Chronicle:
     def stage(self) -> Stage:
         """The day's stage."""
         return self._stage
+
+    @property
+    def auction(self) -> UUID | None:
+        """The lot that is on."""
+        return None if self._on is None else UUID(self._on)
 
     def learn(self, names: dict[str, str]) -> None:
         """Who people are, by user id."""

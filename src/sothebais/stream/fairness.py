@@ -1,5 +1,7 @@
 """Lots stand still while nobody can follow them, and go on with the time they had."""
 
+from collections.abc import Callable
+from typing import Final, Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,6 +18,42 @@ from sothebais.errors import SothebaisError, Unavailable
 from sothebais.events.actions import REASON_LENGTH_MAX
 
 log = structlog.get_logger(__name__)
+
+
+#: A picture this recent means that people can follow again.
+BACK_S: Final = 1.5
+
+
+class Lots(Protocol):
+    """Pauses what is on, and goes on afterwards."""
+
+    async def pause(self, reason: str) -> list[UUID]:
+        """Pause every lot that is open; those that were."""
+
+    async def resume(self, lots: list[UUID], reason: str) -> None:
+        """Resume these, where they are still paused."""
+
+
+class Fairness:
+    """Pauses the lots when there has been no picture for ``after_s`` (0: never), and resumes what it paused."""
+
+    def __init__(self, lots: Lots, after_s: float, tell: Callable[[str], None]) -> None:
+        self._lots, self._after_s, self._tell = lots, after_s, tell
+        self.paused: list[UUID] = []
+
+    async def look(self, away_s: float) -> None:
+        """Judge by how long there has been no picture. What cannot be done now is tried at the next look."""
+        try:
+            if self._after_s and away_s > self._after_s and not self.paused:
+                reason = f"The stream has shown no picture for {away_s:.0f} seconds."
+                self.paused = await self._lots.pause(reason)
+                if self.paused:
+                    self._tell(f"{len(self.paused)} lots are paused: {reason}")
+            elif self.paused and away_s < BACK_S:
+                await self._lots.resume(self.paused, "The stream is back.")
+                self.paused = []
+        except SothebaisError as error:
+            log.warning("stream.lots_not_moved", error=error.message)
 
 
 class PausedLots:

@@ -46,11 +46,14 @@ LOOK_FOR_DAY_S: Final = 5.0
 
 
 class Change(Struct, frozen=True):
-    """A state, the log's position it is true at, and until when it holds without an event."""
+    """A state, the log's position it is true at, and until when it holds without an event. Told at ``at``."""
 
     state: ShowState
     position: str
     until: Millis
+    at: Millis = 0
+    #: The lot that is on.
+    auction: UUID | None = None
 
 
 class Follower:
@@ -251,7 +254,7 @@ class Follower:
                 position = ".".join(map(str, self._chronicle.place))
                 before = self._current
                 if before is None or before.state is not moment.state or before.position != position:
-                    self._current = change = Change(moment.state, position, moment.until)
+                    self._current = change = Change(moment.state, position, moment.until, now, self._chronicle.auction)
                     self._changed.set()
                     self._changed = asyncio.Event()
                     if self._on_change is not None:

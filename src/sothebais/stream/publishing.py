@@ -3,6 +3,7 @@
 Redis may be away: the show does not need it, and the next writing brings everything up to date.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
@@ -52,6 +53,8 @@ class StreamStates:
     def __init__(self, store: StateStore, stream: UUID) -> None:
         self._store, self._stream = store, stream
         self._silent = False
+        #: Two states of one key are written in the order in which they were true.
+        self._turn = asyncio.Lock()
 
     async def stream(self, state: models.StreamState) -> None:
         """What it is and where it goes."""
@@ -112,9 +115,10 @@ class StreamStates:
     async def _write(self, key: str, state: models.State, seconds: int, *publications: Publication) -> None:
         value = state.model_dump_json().encode()
         try:
-            await self._store.force([Write(key, 0, value, seconds)])
-            if publications:
-                await self._store.apply((), publications, None)
+            async with self._turn:
+                await self._store.force([Write(key, 0, value, seconds)])
+                if publications:
+                    await self._store.apply((), publications, None)
             self._silent = False
         except Unavailable as error:
             if not self._silent:

@@ -16,6 +16,7 @@ from sothebais.events import log
 from sothebais.events.types.base import Source
 from sothebais.instants import Millis
 from sothebais.stream.commands import STREAMS, running
+from sothebais.stream.media.messages import Readings
 from sothebais.stream.scene_store import BUILT_IN
 from sothebais.stream.tables import StreamStatus
 
@@ -142,6 +143,25 @@ async def end(engine: AsyncEngine, stream: UUID, now: Millis, ended: Ended) -> b
         }
         await log.append(connection, [event(stream, "stream:end", data, now)])
         return True
+
+
+def summary(
+    readings: Readings | None, *, encoder: str | None, restarts: int, recordings: Sequence[str]
+) -> dict[str, Any]:
+    """The last readings and what is left of a broadcast, as its row keeps them."""
+    outputs = readings.outputs if readings is not None else []
+    return {
+        "restarts": restarts,
+        "encoder": encoder,
+        "late_frames": 0 if readings is None else readings.late_frames,
+        "compose_ms_p99": None if readings is None else round(readings.compose_ms_p99, 3),
+        "encode_ms_p99": None if readings is None else round(readings.encode_ms_p99, 3),
+        "outputs": [
+            {"name": one.name, "kind": one.kind, "sent_bytes": one.sent_bytes, "dropped_packets": one.dropped}
+            for one in outputs
+        ],
+        "recordings": list(recordings),
+    }
 
 
 async def title_of(connection: AsyncConnection, day: UUID) -> str:
