@@ -246,7 +246,9 @@ def _face(look: HostLook, t: Millis) -> tuple[Expression, Millis]:
         step = gone * CHANGE_STEPS // CHANGE_MS
         until = look.since + -(-(step + 1) * CHANGE_MS // CHANGE_STEPS)
         share = ease("quad_in_out", (step + 1) / (CHANGE_STEPS + 1))
-        return _between(drawn(look.was, look.was_intensity), now, share), until
+        turning = _between(drawn(look.was, look.was_intensity), now, share)
+        # the shoulders go at once: a coat that moved in every step would be painted in every step
+        return structs.replace(turning, shrug=now.shrug), until
     beat = (gone - CHANGE_MS) // BEAT_MS
     waves = now.wave if look.intensity >= LIVELY_FROM else None
     if waves is None or beat >= BEATS:

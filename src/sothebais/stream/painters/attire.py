@@ -1,6 +1,7 @@
 """The host's clothes and wings: tailcoat, collar, tie, pin, sleeves. In the units of the figure, looking to the right."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import skia
@@ -18,6 +19,7 @@ from sothebais.stream.painters.shapes import (
     flat,
     outline,
     polygon,
+    rim,
     smooth,
     soft,
     stroke,
@@ -58,8 +60,8 @@ def body(content: figure.HostBody, brush: Brush) -> None:
         coat = smooth(((150, 232 - up * 0.3), (118, 244 - up), (92, 258 - up), *rear, (200, 390), *fore, *top))
         canvas.drawPath(coat, along((90, 230), (300, 380), (COAT_LIT, 1, 0), (COAT, 1, 0.4), (COAT_DARK, 1, 1)))
         edge(canvas, coat, along((70, 250), (220, 300), (GLOSS, 0.55, 0), (GLOSS, 0, 1)), 14, 7)
-        edge(canvas, coat, along((70, 250), (200, 270), (RIM, 0.9, 0), (RIM, 0, 1)), 2.0, 0.6)
-        edge(canvas, coat, along((340, 260), (240, 260), (WARM, 0.55, 0), (WARM, 0, 1)), 1.8, 0.6)
+        rim(canvas, coat, along((70, 250), (200, 270), (RIM, 0.9, 0), (RIM, 0, 1)), 2.0)
+        rim(canvas, coat, along((340, 260), (240, 260), (WARM, 0.55, 0), (WARM, 0, 1)), 1.8)
         for line, raised in (
             ("M118 288 C106 306 104 330 106 384", content.rear_raised),
             ("M281 286 C292 304 294 330 292 384", content.fore_raised),
@@ -91,8 +93,8 @@ def _shirt(canvas: skia.Canvas) -> None:
         )
 
 
-def _lapel(canvas: skia.Canvas, side: int) -> None:
-    """A peaked lapel faced with satin; the far one is narrower."""
+def _facing(side: int) -> tuple[skia.Path, Callable[[float, float], Point]]:
+    """A lapel's outline, and where a place on it is: both are one shape, and the far one is narrower."""
 
     def at(x: float, y: float) -> Point:
         return 197 + side * x * (1.0 if side < 0 else 0.94), y
@@ -105,6 +107,12 @@ def _lapel(canvas: skia.Canvas, side: int) -> None:
     shape.cubicTo(*at(58, 330), *at(30, 356), *at(0, 380))
     shape.cubicTo(*at(20, 330), *at(40, 280), *at(50, 230))
     shape.close()
+    return shape, at
+
+
+def _lapel(canvas: skia.Canvas, side: int) -> None:
+    """A peaked lapel faced with satin."""
+    shape, at = _facing(side)
     canvas.drawPath(shape, soft(flat("#000000", 0.5), 4))
     lit = 1.0 if side < 0 else 0.72
     canvas.drawPath(
@@ -204,16 +212,16 @@ def _wing(canvas: skia.Canvas, shoulder: Point, arm: figure.Arm, lit: float) -> 
     elbow, wrist = (float(arm.elbow_x), float(arm.elbow_y)), (float(arm.wrist_x), float(arm.wrist_y))
     upper, lower = _limb(shoulder, elbow, 26, 20), _limb(elbow, wrist, 20, 14)
     whole = skia.Op(upper, lower, skia.PathOp.kUnion_PathOp)
-    # the sleeve grows out of the coat's shoulder: nothing of it is seen at its very beginning
-    canvas.saveLayer(whole.getBounds().makeOutset(24, 24))
-    canvas.drawPath(whole, soft(flat("#000000", 0.5), 6))
+    # the sleeve grows out of the coat's shoulder: there it has neither a shade below it nor light on its edge
+    halfway = ((shoulder[0] + elbow[0]) / 2, (shoulder[1] + elbow[1]) / 2)
+    canvas.drawPath(_limb(halfway, elbow, 20, 20), soft(flat("#000000", 0.5), 6))
     light, dark = _across(shoulder, elbow, 26.0)
+    canvas.save()
+    for side in (-1, 1):
+        canvas.clipPath(_facing(side)[0], skia.ClipOp.kDifference, True)
     canvas.drawPath(upper, along(light, dark, (COAT_LIT, 1, 0), (COAT, 1, 0.5), (COAT_DARK, 1, 1)))
-    light, dark = _across(shoulder, wrist, 34.0)
-    edge(canvas, whole, along(light, dark, (RIM, 0.85 * lit, 0), (RIM, 0.25 * lit, 0.5), (WARM, 0.25, 1)), 1.5)
-    sets_in = along(shoulder, elbow, ("#000000", 0, 0.0), ("#000000", 1, 0.2))
-    sets_in.setBlendMode(skia.BlendMode.kDstIn)
-    canvas.drawPaint(sets_in)
+    sheen = along(shoulder, elbow, (RIM, 0, 0.1), (RIM, 0.5 * lit, 0.55), (RIM, 0.75 * lit, 1))
+    edge(canvas, whole, sheen, 1.3)
     canvas.restore()
     _quills(canvas, wrist, arm)
     canvas.save()

@@ -17,6 +17,7 @@ from sothebais.stream.painters.shapes import (
     flat,
     lined,
     outline,
+    rim,
     smooth,
     soft,
     stroke,
@@ -132,10 +133,10 @@ def plumage(content: figure.HostPlumage, brush: Brush) -> None:
         # the socket: the eye lies in shade
         canvas.drawOval(skia.Rect.MakeLTRB(192, 68, 250, 118), soft(flat(SHADE, 0.75), 7))
         canvas.restore()
-        edge(canvas, skull, along((122, 60), (200, 70), (RIM, 0.95, 0), (RIM, 0.35, 0.55), (RIM, 0, 1)), 2.6, 0.8)
+        rim(canvas, skull, along((122, 60), (200, 70), (RIM, 0.95, 0), (RIM, 0.35, 0.55), (RIM, 0, 1)), 2.6)
         edge(canvas, skull, along((120, 60), (185, 90), (GLOSS, 0.85, 0), (GLOSS, 0, 1)), 11, 5)
-        edge(canvas, skull, along((200, 30), (262, 90), (WARM, 0.0, 0), (WARM, 0.45, 0.6), (WARM, 0, 1)), 2.2, 0.8)
-        edge(canvas, skull, along((190, 20), (190, 58), (RIM, 0.8, 0), (RIM, 0, 1)), 2.4, 0.8)
+        rim(canvas, skull, along((200, 30), (262, 90), (WARM, 0.0, 0), (WARM, 0.45, 0.6), (WARM, 0, 1)), 2.2)
+        rim(canvas, skull, along((190, 20), (190, 58), (RIM, 0.8, 0), (RIM, 0, 1)), 2.4)
         _feathers(canvas, _BEARD, ruff, 1)
 
 

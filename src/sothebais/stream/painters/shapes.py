@@ -120,6 +120,18 @@ def edge(canvas: skia.Canvas, shape: skia.Path, paint: skia.Paint, width: float,
     canvas.restore()
 
 
+def rim(canvas: skia.Canvas, shape: skia.Path, paint: skia.Paint, width: float) -> None:
+    """The same with a soft inner side: two lines cost a tenth of a blur."""
+    canvas.save()
+    canvas.clipPath(shape, skia.ClipOp.kIntersect, True)
+    lined(paint, width * 1.2)
+    canvas.drawPath(shape, paint)
+    lined(paint, width * 2.6)
+    paint.setAlphaf(0.45)
+    canvas.drawPath(shape, paint)
+    canvas.restore()
+
+
 def feather(base: Point, tip: Point, width: float, bend: float = 0.0, blunt: float = 0.25) -> skia.Path:
     """A vane from ``base`` to ``tip``: widest past its middle, ``blunt`` at its end, bent to the left of its way."""
     dx, dy = tip[0] - base[0], tip[1] - base[1]
