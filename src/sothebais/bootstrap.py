@@ -219,7 +219,9 @@ class House:
 
 
 def _bid_hint(pages: str) -> str:
-    return f"Bid at {pages.partition('://')[2]}"
+    """How to bid, in one line: an address people can remember, or the code beside it."""
+    name = pages.partition("://")[2]
+    return "Scan to bid" if name.partition(":")[0] in ("127.0.0.1", "localhost", "[::1]") else f"Bid at {name}"
 
 
 def _probe_engine(auctions: AuctionEngine) -> Callable[[], Awaitable[None]]:

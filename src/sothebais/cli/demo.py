@@ -32,8 +32,8 @@ from sothebais.cli.services import house_roles
 from sothebais.clock import SystemClock, parse_iso
 from sothebais.config import Settings
 from sothebais.errors import InvalidInput
-from sothebais.rehearsal import artworks
-from sothebais.rehearsal.demo import LOTS_MAX, SPEED_MAX, LotResult, Pace, Screen, Show, plan
+from sothebais.rehearsal import artworks, broadcasts
+from sothebais.rehearsal.demo import LOTS_MAX, POST_AUCTION_MS, SPEED_MAX, LotResult, Pace, Screen, Show, plan
 from sothebais.supervisor import Role, Supervisor
 from sothebais.telemetry import logging
 
@@ -42,6 +42,8 @@ RUNS_KEPT = 3
 PORTS_TRIED = 50
 #: Time between the command and the first stage, for the services to come up.
 LEAD_MS = 6_000
+#: The broadcast has so long after the day to write its end.
+STREAM_PATIENCE_S = 30.0
 _COLOURS = {"SOLD": "#7FB69A", "PASSED": "#A9AFBA", "price": "#D9B26A", "late": "#E4572E"}
 
 
@@ -82,7 +84,7 @@ def demo(
         except asyncio.CancelledError as error:  # SIGTERM; everything is closed
             raise typer.Exit(128 + signal.SIGTERM) from error
     if json:
-        as_json({"lots": [result.public() for result in results], "stream": None, "recording": None})
+        as_json({"lots": [result.public() for result in results], **runner.shown})
     if not results or any(not result.verified for result in results):
         raise typer.Exit(1)
 
@@ -96,6 +98,8 @@ class _Demo:
         self.pace = pace
         self.seed = seed
         self.live = live
+        #: The broadcast, as ``--json`` has it.
+        self.shown: dict[str, Any] = {"stream": None, "recording": None}
         self.port = _free_port(settings.host, settings.port)
         self.events_port = _free_port(settings.host, self.port + 20)
         self.stream_port = _free_port(settings.host, max(self.events_port + 1, self.port + 30))
@@ -136,12 +140,13 @@ class _Demo:
             wanted = tokens if generated is None else tokens[:lots]
             campaign, estimates = await self._campaign(house, wanted)
             async with Supervisor(self._roles(), servers=house.servers, quiet=True):
-                self.console.print(f"The house is open at [bold]{self.url}[/]", highlight=False)
+                self.console.print(f"The house is open at [bold]{self.url}[/], live picture included", highlight=False)
                 show = Show(
                     self.url, campaign, estimates, pace=self.pace, seed=self.seed, exports=self.folder / "verified"
                 )
                 await self._watch(show)
                 self._conclude(show)
+                await self._end_of_show(house)
                 if stays_open:
                     self.console.print(f"\nThe house stays open at {self.url}. Ctrl-C closes it.")
                     await _interrupted()
@@ -198,6 +203,22 @@ class _Demo:
                 self.console.print(text, highlight=False, soft_wrap=True)
 
         await show.run(on_change=say, on_result=lambda result: self.console.print(_line(result)))
+
+    async def _end_of_show(self, house: House) -> None:
+        """Wait for the broadcast's last word and say where its recording is."""
+        patience = self.pace.length(POST_AUCTION_MS) / 1000 + STREAM_PATIENCE_S
+        with self.console.status("The show says goodbye"):
+            self.shown = await broadcasts.last(house.engine, house.clock, self.folder / "recordings", patience)
+        stream, recording = self.shown["stream"], self.shown["recording"]
+        if stream is None:
+            self.console.print("[bold red]There was no stream[/]; see logs/stream-manager in the data folder.")
+            return
+        self.console.print(
+            f"The show: {stream['frames']:,} frames at {stream['fps']} a second, {stream['dropped']} dropped.",
+            highlight=False,
+        )
+        if recording is not None:
+            self.console.print(f"Recording: {recording}", highlight=False, soft_wrap=True)
 
     def _conclude(self, show: Show) -> None:
         table = Table("Lot", "Piece", "Outcome", "Winner", "Price", "Bids", "Log", title="Results of the evening")
