@@ -1,16 +1,18 @@
 """The live picture on the pages in a real browser, from a real encoder over the preview's protocol, and the overlays."""
 
 import io
+import json
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from tests.fakes.page_browser import NARROW, chromium, picture, violations, visitor
@@ -21,6 +23,8 @@ from sothebais import ids
 from sothebais.config import Settings
 from sothebais.embedded import EmbeddedServers
 from sothebais.events import log
+from sothebais.state import keys
+from sothebais.state.store import Write
 from sothebais.stream.tables import Stream, StreamStatus
 from sothebais.web.overlays.pages import KINDS
 
@@ -206,6 +210,51 @@ def test_the_picture_comes_back_with_its_server_and_says_meanwhile_that_it_is_go
         stats = until(page, "stats.state === 'playing'", "it plays again")
         assert stats["way"] == "packets"
         assert moves(page)
+
+
+def test_a_goodbye_is_asked_about_and_the_end_of_a_broadcast_is_said(
+    browser: Browser, house: PageHouse, preview: PreviewServer, lot: UUID
+) -> None:
+    with visitor(browser, house.url) as ana:
+        page = ana.page(f"/auctions/{lot}")
+        until(page, "stats.state === 'playing'", "it plays")
+        expect(page.locator("html")).to_have_attribute("data-connection", "live")
+        known = preview.connections
+        preview.say('{"op":"bye","reason":"the house closes"}')
+        soon(lambda: preview.connections > known, "it is connected again")
+        until(page, "stats.state === 'playing'", "a server was replaced, the broadcast goes on")
+
+        off_air(house)
+        expect(page.locator(".picture-message")).to_have_text("The broadcast is over.")
+        expect(page.locator(".stage-piece")).to_be_visible()
+        stream = on_air(house)
+        watched = {"web": 41, "platform": None, "total": 41, "peak": 44, "id": str(stream), "at": house.do(now(house))}
+        house.do(house.store.force([Write(keys.stream_viewers(stream), 0, json.dumps(watched).encode(), 60)]))
+        start = {"campaign_day": None, "title": "", "scene": "auction", "width": 640, "height": 360, "fps": 30}
+        told(house, "stream:start", f"stream:{stream}", start | {"outputs": []})
+        until(page, "stats.state === 'playing'", "the next broadcast is shown")
+        expect(page.locator("[data-watching]")).to_have_text("41 watching")
+
+
+def off_air(house: PageHouse) -> None:
+    """The end of every broadcast, as the stream-manager writes it down."""
+
+    async def end() -> list[UUID]:
+        async with house.house.engine.begin() as connection:
+            ended = {"status": StreamStatus.ENDED, "ended_at": sa.func.now()}
+            over = Stream.__table__.update().where(Stream.ended_at.is_(None)).values(**ended).returning(Stream.id)
+            return list((await connection.execute(over)).scalars())
+
+    data = {"cause": "test", "duration": 1, "frames": 1, "dropped_frames": 0, "peak_viewers": 1}
+    for stream in house.do(end()):
+        told(house, "stream:end", f"stream:{stream}", data)
+
+
+def soon(look: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 12
+    while not look():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
 
 
 def test_sound_captions_pause_and_keys(browser: Browser, house: PageHouse, lot: UUID) -> None:

@@ -30,9 +30,10 @@ export class FragmentsPicture {
   #address = null;
   #queue = [];
   #waiting = false;
-  #edgeAt = null;
+  /** The server's time and the stream's at the end of what is buffered; `#next` once what is being appended is. */
+  #edge = null;
+  #next = null;
   #positions = [];
-  #offset = null;
   #paused = false;
   #look = null;
   #lastTime = -1;
@@ -46,7 +47,7 @@ export class FragmentsPicture {
       onHello: (hello) => this.#hello(hello),
       onPacket: (packet) => this.#take(packet),
       onNote: (note) => note.op === "position" && this.#positions.push(note) > 60 && this.#positions.shift(),
-      onBye: (reason) => tell.bye(reason),
+      onBye: () => tell.bye(),
       onLost: (attempts) => tell.lost(attempts),
     });
   }
@@ -92,7 +93,7 @@ export class FragmentsPicture {
 
   shownAt() {
     const behind = this.#behind();
-    return behind === null || this.#edgeAt === null ? null : this.#edgeAt - behind * 1000;
+    return behind === null || this.#edge === null ? null : this.#edge.at - behind * 1000;
   }
 
   async window() {
@@ -116,7 +117,10 @@ export class FragmentsPicture {
         if (this.#source !== source) return;
         source.duration = Infinity;
         this.#buffer = source.addSourceBuffer(hello.mime);
-        this.#buffer.addEventListener("updateend", () => this.#feed());
+        this.#buffer.addEventListener("updateend", () => {
+          this.#edge = this.#next ?? this.#edge;
+          this.#feed();
+        });
         this.#buffer.addEventListener("error", () => this.#fault());
         this.#feed();
       },
@@ -133,7 +137,7 @@ export class FragmentsPicture {
   #release() {
     this.#queue = [];
     this.#positions = [];
-    this.#buffer = this.#source = this.#edgeAt = this.#offset = null;
+    this.#buffer = this.#source = this.#edge = this.#next = null;
     this.#waiting = false;
     if (this.#address) URL.revokeObjectURL(this.#address);
     this.#address = null;
@@ -149,7 +153,6 @@ export class FragmentsPicture {
     }
     if (this.#waiting && !packet.key && !packet.init) return;
     if (packet.key) this.#waiting = false;
-    if (!packet.init) this.#edgeAt = packet.at + packet.duration / 1000;
     this.#queue.push(packet);
     this.#feed();
   }
@@ -172,6 +175,8 @@ export class FragmentsPicture {
         whole.set(part.payload, at);
         at += part.payload.length;
       }
+      const last = parts.findLast((part) => !part.init);
+      if (last) this.#next = { at: last.at + last.duration / 1000, pts: last.pts + last.duration };
       buffer.appendBuffer(whole);
       this.stats.appended += parts.length;
     } catch {
@@ -210,8 +215,10 @@ export class FragmentsPicture {
     if (video.error) this.#fault();
     if (video.currentTime !== this.#lastTime && video.videoWidth) this.#tell.playing();
     this.#lastTime = video.currentTime;
+    if (!this.#edge || behind === null) return;
+    const shown = this.#edge.pts - behind * 1e6;
     let reached = null;
-    while (this.#positions.length && this.#positions[0].pts_us <= video.currentTime * 1e6) reached = this.#positions.shift();
+    while (this.#positions.length && this.#positions[0].pts_us <= shown) reached = this.#positions.shift();
     if (reached) this.#tell.position(reached.position);
   }
 }

@@ -11,8 +11,8 @@ const LOOK_MS = 1_000;
 const GOOD_MS = 5_000;
 
 /**
- * `onHello(message)`, `onPacket(packet)`, `onNote(message)` for other text messages, `onBye(reason)` where the house ends
- * the broadcast, `onLost(attempts)` when the line is down. Nothing is called after `stop`.
+ * `onHello(message)`, `onPacket(packet)`, `onNote(message)` for other text messages, `onBye()` where the
+ * server takes its leave, `onLost(attempts)` when the line is down. Nothing is called after `stop`.
  */
 export class Link {
   #url;
@@ -86,7 +86,7 @@ export class Link {
 
   #hear(message) {
     if (message.op === "hello") this.#handlers.onHello(message);
-    else if (message.op === "bye") this.#handlers.onBye(message.reason ?? "");
+    else if (message.op === "bye") this.#handlers.onBye();
     else this.#handlers.onNote(message);
   }
 

@@ -2,6 +2,8 @@
 
 import { ask } from "../api.js";
 
+const STREAM = "/api/v1/stream";
+const FIRST_MS = 1_500;
 const WATCHING_MS = 20_000;
 const RUNNING = new Set(["STARTING", "LIVE", "SLATE"]);
 
@@ -17,14 +19,24 @@ export async function address() {
   }
 }
 
+/** Whether there is a broadcast; null where the house does not answer. */
+export async function running() {
+  try {
+    return (await ask(STREAM, { patience: 4_000 })).stream !== null;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Follows the topics `stream` and `agent` of the live feed.
  *
- * `onAir(true|false)` when it becomes known or changes; `onWatching(count)`; `onSpeech(data)`.
+ * `onAir(true|false)` when it becomes known or changes, and now and then while there is one; `onWatching(count)`; `onSpeech(data)`.
  */
 export class OnAir {
   #handlers;
   #running = null;
+  #look = null;
 
   constructor(running, handlers) {
     this.#handlers = handlers;
@@ -38,29 +50,37 @@ export class OnAir {
     }
     if (message.op !== "event") return;
     const { type, data } = message.event;
-    if (type === "stream:start") this.#set(true);
-    else if (type === "stream:end") this.#set(false);
+    if (type === "stream:start") {
+      this.#set(true);
+      this.#soon();
+    } else if (type === "stream:end") this.#set(false);
     else if (type === "stream:viewers" && data.origin === "TOTAL") this.#count(data.viewers);
     else if (type === "agent:speech") this.#handlers.onSpeech?.(data);
   }
 
-  /** Ask the stream itself how many watch, as long as there is one and somebody looks. */
-  watch(url) {
-    const look = async () => {
-      if (!this.#running || document.hidden) return;
+  /** Ask how many watch, and whether there still is a broadcast, as long as somebody looks. */
+  watch() {
+    this.#look = async () => {
+      if (document.hidden) return;
       try {
-        const answer = await fetch(url, { signal: AbortSignal.timeout(4_000) });
-        if (answer.ok) this.#count((await answer.json()).stream?.viewers);
+        const { stream } = await ask(STREAM, { patience: 4_000 });
+        this.#set(stream !== null, { again: true });
+        this.#count(stream?.viewers?.total);
       } catch {
         // the next answer counts
       }
     };
-    setTimeout(look, 2_000 + Math.random() * 2_000);
-    setInterval(look, WATCHING_MS * (0.9 + Math.random() / 5));
+    this.#soon();
+    setInterval(this.#look, WATCHING_MS * (0.9 + Math.random() / 5));
   }
 
-  #set(running) {
-    if (running === this.#running) return;
+  /** Each browser a little later or earlier, so that not all ask at once. */
+  #soon() {
+    setTimeout(() => this.#look?.(), FIRST_MS * (0.5 + Math.random()));
+  }
+
+  #set(running, { again = false } = {}) {
+    if (running === this.#running && !(again && running)) return;
     this.#running = running;
     this.#handlers.onAir?.(running);
   }

@@ -39,14 +39,14 @@ export class PacketsPicture {
   #paused = false;
   #window = null;
 
-  /** `tell` has `playing()`, `unsuitable()`, `lost(attempts)`, `bye(reason)`, `server(ms)`, `position(text)`. */
+  /** `tell` has `playing()`, `unsuitable()`, `lost(attempts)`, `bye()`, `server(ms)`, `position(text)`. */
   constructor(url, tell) {
     this.#tell = tell;
     this.#link = new Link(`${url.replace(/^http/, "ws")}/preview`, {
       onHello: (hello) => this.#hello(hello),
       onPacket: (packet) => this.#take(packet),
       onNote: (note) => this.#note(note),
-      onBye: (reason) => tell.bye(reason),
+      onBye: () => tell.bye(),
       onLost: (attempts) => tell.lost(attempts),
     });
   }

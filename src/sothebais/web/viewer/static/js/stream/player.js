@@ -4,7 +4,7 @@ import { HouseClock } from "../clock.js";
 import { Captions } from "./captions.js";
 import { Controls } from "./controls.js";
 import { FragmentsPicture } from "./fragments.js";
-import { spares } from "./onair.js";
+import { running, spares } from "./onair.js";
 import { PacketsPicture } from "./packets.js";
 import { SegmentsPicture } from "./segments.js";
 
@@ -21,6 +21,8 @@ const STILL_MS = 2_500;
 const OLD_MS = 4_500;
 /** A way that has never shown anything gets so many attempts, then the next one is tried. */
 const ATTEMPTS = 3;
+/** After a goodbye the house is asked whether the broadcast goes on. */
+const BYE_MS = 700;
 const KEPT = "sothebais_picture";
 
 function kept() {
@@ -143,7 +145,7 @@ export class Player {
       playing: () => this.#picture === picture && this.#moved(),
       unsuitable: () => this.#picture === picture && this.#next(),
       lost: (attempts) => this.#picture === picture && this.#lost(attempts),
-      bye: (reason) => this.#picture === picture && this.#bye(reason),
+      bye: () => this.#picture === picture && this.#bye(),
       server: (ms) => this.#clock.hear(ms),
       position: (text) => {
         this.#stage.dataset.position = text;
@@ -186,8 +188,15 @@ export class Player {
     if (attempts >= 2 || this.#state !== "playing") this.#tell(Date.now() - this.#movedAt > OLD_MS ? "lost" : "still");
   }
 
-  #bye(reason) {
-    if (reason === "ended") this.end();
+  /** The server ends the line: because the broadcast is over, or because it is itself replaced. */
+  #bye() {
+    this.#picture?.stop();
+    this.#tell("still");
+    setTimeout(async () => {
+      if (this.#state !== "still") return;
+      if ((await running()) === false) this.end();
+      else this.#again();
+    }, BYE_MS);
   }
 
   #watch() {

@@ -23,7 +23,7 @@ export function picture(given) {
     if (!url || player) return;
     player = new Player(stage, url);
     note.hidden = false;
-    onAir.watch(url);
+    onAir.watch();
   }
 
   const onAir = new OnAir(null, {

@@ -4,6 +4,7 @@ import { $ } from "../dom.js";
 import { address, OnAir, spares } from "./onair.js";
 
 const AGAIN_MS = 8_000;
+const WIDTH_PX = 1_280;
 
 export function still(given) {
   const hero = $(".hero");
@@ -17,7 +18,7 @@ export function still(given) {
     url ??= await address();
     if (!url) return;
     const next = new Image();
-    next.src = `${url}/frame.png?at=${Date.now()}`;
+    next.src = `${url}/frame.png?width=${WIDTH_PX}&at=${Date.now()}`;
     try {
       await next.decode();
     } catch {
