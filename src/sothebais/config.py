@@ -302,6 +302,9 @@ class Settings(BaseSettings):
     agent_voice_model: Annotated[str, Field(min_length=1, max_length=100)] = Field(
         default="gpt-4o-mini-tts", description="The model asked for at agent_voice_url."
     )
+    clips: bool = Field(
+        default=True, description="Have the stream-manager make clips of each sold lot, when the machine has time."
+    )
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = Field(
         default="info", description="Least level that is logged."
     )

@@ -21,6 +21,7 @@ from sothebais.api.routes import (
     bids,
     campaigns,
     chat,
+    clips,
     collections,
     config,
     events,
@@ -82,7 +83,7 @@ def _routes() -> Sequence[BaseRoute]:
     api.include_router(settlement.router)
     api.include_router(sales.router)
     api.include_router(chat.router)
-    for noun in (notifications, follows, webhooks, stream, stream_assets, stream_live):
+    for noun in (notifications, follows, webhooks, clips, stream, stream_assets, stream_live):
         api.include_router(noun.router)
     gathered.include_router(api)
     gathered.include_router(operations.router)

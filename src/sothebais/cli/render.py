@@ -40,11 +40,17 @@ def render_clip(
     vertical: Annotated[bool, typer.Option("--vertical", help="9:16 instead of 16:9.")] = False,
     begin: Annotated[
         str | None,
-        typer.Option("--from", metavar="T", help="ISO 8601, or 1:30 after the opening, or -20 before the end."),
+        typer.Option(
+            "--from", metavar="T", help="ISO 8601, or 1:30 after the opening, or -20 before the end (in seconds)."
+        ),
     ] = None,
     end: Annotated[
         str | None,
-        typer.Option("--to", metavar="T", help="The same; else until the stamp has been seen, or the next lot opens."),
+        typer.Option(
+            "--to",
+            metavar="T",
+            help="The same, or +6 after the end; else until the stamp has been seen, or the next lot opens.",
+        ),
     ] = None,
     fps: Annotated[int, typer.Option(help="Pictures a second.")] = 30,
     size: Annotated[str | None, typer.Option(help=f"Pixels, such as {WIDE} or 1920x1080.")] = None,
@@ -83,7 +89,8 @@ def render_clip(
         as_json(
             {
                 "file": str(made.path), "frames": made.frames, "fps": fps, "width": width, "height": height,
-                "from": isoformat(made.begin), "to": isoformat(made.end), "bytes": made.bytes,
+                "from": isoformat(made.begin), "to": isoformat(made.end), "begin_ms": made.begin, "end_ms": made.end,
+                "bytes": made.bytes,
                 "speeches": made.speeches, "speeches_missing": made.speeches_missing,
             }
         )  # fmt: skip

@@ -90,7 +90,8 @@ class Made(Struct, frozen=True, kw_only=True):
 
 
 def instant(text: str, name: str, opened: Millis, ended: Millis) -> Millis:
-    """The instant ``--from`` or ``--to`` means: ISO 8601, ``1:30`` or ``90`` after the opening, ``-20`` before the end.
+    """The instant ``--from`` or ``--to`` means: ISO 8601, ``1:30`` or ``90`` after the opening, ``-20`` before and ``+6``
+    after the end.
 
     Raises InvalidInput.
     """
@@ -102,13 +103,13 @@ def instant(text: str, name: str, opened: Millis, ended: Millis) -> Millis:
             if minutes
             else int(whole) * 1_000 + int((part or "").ljust(3, "0"))
         )
-        return ended - length if sign == "-" else opened + length
+        return {"-": ended - length, "+": ended + length}.get(sign, opened + length)
     try:
         return parse_iso(text)
     except (ValueError, OverflowError):
         raise InvalidInput(
-            f"--{name}: {text[:60]!r} is no time; write 2026-03-01T18:00:00Z, 1:30 (after the opening) or -20 (seconds"
-            " before the end).",
+            f"--{name}: {text[:60]!r} is no time; write 2026-03-01T18:00:00Z, 1:30 (after the opening), -20 or +6"
+            " (seconds before or after the end).",
             field=name,
         ) from None
 
@@ -262,7 +263,11 @@ async def _ends(connection: Any, facts: DayFacts, auction: UUID, now: Millis) ->
 
 def _stretch(wanted: Wanted, opened: Millis, ended: Millis, until: Millis, now: Millis | None = None) -> Stretch:
     begin = opened if wanted.begin is None else instant(wanted.begin, "from", opened, ended)
+    if wanted.begin is not None and wanted.begin.startswith("-"):
+        begin = max(begin, opened)  # of a short lot all of it
     end = until if wanted.end is None else instant(wanted.end, "to", opened, ended)
+    if wanted.end is not None and wanted.end.startswith("+"):
+        end = min(end, until)  # the stamp of this lot, nothing of the next one
     stretch = Stretch(begin=begin, end=end, width=wanted.width, height=wanted.height, fps=wanted.fps)
     if now is not None and end > now:
         raise InvalidInput("--to has not come yet.", field="to")

@@ -122,6 +122,7 @@ _BIDDERS = (
 )
 _DAY_OF = f"select campaign_day_id from {_A} where id = $1"  # noqa: S608
 
+_HERE = ("127.0.0.1", "localhost", "[::1]")
 _SAYING = ("agent:message", "agent:speech")
 _HOST = (*_SAYING, "agent:mood", "agent:asset:request")
 _SCENE = ("stream:scene:update",)
@@ -138,9 +139,12 @@ class House(msgspec.Struct, frozen=True):
 
 
 def house_of(settings: Settings) -> House:
-    """What the settings say of it."""
-    address = settings.public_url or f"http://{settings.host}:{settings.port}"
-    return House(bid_url=f"{address}/auctions/{{auction}}", bid_hint="Scan to see the lot and bid")
+    """What the settings say of it: where a lot's page is, and in one line how to bid."""
+    pages = settings.public_url or f"http://{settings.host}:{settings.port}"
+    name = pages.partition("://")[2]
+    # an address people can remember, or the code beside it
+    hint = "Scan to bid" if name.partition(":")[0] in _HERE else f"Bid at {name}"
+    return House(bid_url=f"{pages}/auctions/{{auction}}", bid_hint=hint)
 
 
 def told(event: LoggedEvent) -> Told:

@@ -13,6 +13,7 @@ from sothebais.api.models import (
     base,
     campaigns,
     chat,
+    clips,
     collections,
     events,
     me,
@@ -36,6 +37,7 @@ _MODULES = (
     notifications,
     webhooks,
     stream,
+    clips,
 )
 
 REQUESTS: dict[str, type[BaseModel]] = {
