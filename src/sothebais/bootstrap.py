@@ -47,8 +47,11 @@ from sothebais.notify.push import VapidKey
 from sothebais.notify.push import new_key as new_vapid_key
 from sothebais.state.store import StateStore
 from sothebais.stream import broadcast as stream
+from sothebais.stream.clips import ClipFolder, ClipMaker
+from sothebais.stream.clips import consumer as clip_consumer
+from sothebais.stream.clips import environment as clip_environment
 from sothebais.stream.fairness import PausedLots
-from sothebais.stream.snapshot import House as PictureHouse
+from sothebais.stream.snapshot import house_of
 from sothebais.users.people import People
 from sothebais.users.secret_box import KEY_BYTES as SECRETS_KEY_BYTES
 from sothebais.users.secret_box import SecretBox
@@ -161,18 +164,24 @@ class House:
 
     def stream_parts(self, store: StateStore, auctions: AuctionEngine) -> stream.Parts:
         """What the stream-manager is made of; lots are paused through ``auctions``."""
-        settings = self.settings
-        pages = settings.public_url or f"http://{settings.host}:{settings.port}"
         return stream.Parts(
-            settings=settings,
+            settings=self.settings,
             clock=self.clock,
             engine=self.engine,
             dsn=self.database_url,
             store=store,
             assets=self.assets(),
-            house=PictureHouse(bid_url=f"{pages}/auctions/{{auction}}", bid_hint=_bid_hint(pages)),
+            house=house_of(self.settings),
             lots=PausedLots(self.engine, auctions),
         )
+
+    def clip_work(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What the stream-manager runs to have clips of sold lots made; nothing where the settings want none."""
+        if not self.settings.clips:
+            return []
+        environ = clip_environment(self.settings, self.database_url, self.redis_url)
+        maker = ClipMaker(ClipFolder(self.settings.data_dir), self.clock, environ)
+        return [clip_consumer(self.database_url, maker).run]
 
     def assets(self) -> AssetStore:
         """The asset store of the settings."""
@@ -216,12 +225,6 @@ class House:
     async def _probe_database(self) -> None:
         async with self.engine.connect() as connection:
             await connection.execute(sa.text("select 1"))
-
-
-def _bid_hint(pages: str) -> str:
-    """How to bid, in one line: an address people can remember, or the code beside it."""
-    name = pages.partition("://")[2]
-    return "Scan to bid" if name.partition(":")[0] in ("127.0.0.1", "localhost", "[::1]") else f"Bid at {name}"
 
 
 def _probe_engine(auctions: AuctionEngine) -> Callable[[], Awaitable[None]]:

@@ -210,7 +210,8 @@ async def _stream_manager(settings: Settings, port: int | None, parent: int | No
         manager = StreamManager(house.stream_parts(store, engine))
         app = create_stream_app(parts, manager)
         try:
-            await _serve(app, listener, parent, background=[manager.run, Heartbeat(parts, STREAM_MANAGER).run])
+            work = [manager.run, Heartbeat(parts, STREAM_MANAGER).run, *house.clip_work()]
+            await _serve(app, listener, parent, background=work)
         finally:
             await engine.stop()
             await store.close()
