@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from sothebais import ids
 from sothebais.catalog import images, metadata, sources
+from sothebais.catalog import traits as pieces
 from sothebais.errors import Conflict, InvalidInput, NotFound
 from sothebais.events.tables import EventLog
 from sothebais.instants import Millis, from_datetime, parse_iso, to_datetime
@@ -321,7 +322,8 @@ def _piece(collection: Path, title: str) -> tuple[str, tuple[str, ...], Artwork,
                 parsed = metadata.parse_item(item.value, stem=item.stem, number=item.number)
                 if parsed.name != title:
                     continue
-                artist, traits = snapshot.traits_of(parsed.document)
+                artist, named = pieces.read(parsed.document)
+                traits = tuple(value for _, value in named[: snapshot.TRAITS_MAX])
                 if source.root is None or "://" in parsed.image_source:
                     return artist, traits, Artwork("", snapshot.NO_SIDE, snapshot.NO_SIDE), {}
                 read = sources.read_picture(source.root, parsed.image_source, images.LIMITS.bytes_max)

@@ -11,6 +11,7 @@ from sothebais.auctions.model import SEALED, BidStatus, Format, Source
 from sothebais.auctions.tables import Auction
 from sothebais.auctions.tables import Bid as BidRow
 from sothebais.campaigns.tables import Campaign, CampaignDay
+from sothebais.catalog import traits as pieces
 from sothebais.catalog.tables import ArtItem
 from sothebais.config import Settings
 from sothebais.errors import NotFound
@@ -46,7 +47,6 @@ ID_SLACK_MS: Final = 60_000
 #: A piece whose picture is not there hangs as a square.
 NO_SIDE: Final = 1_000
 TRAITS_MAX: Final = 4
-TRAIT_LENGTH_MAX: Final = 60
 FETCH_ROWS: Final = 1_000
 
 _A, _B, _C, _D, _E, _I, _U = (
@@ -236,24 +236,6 @@ async def names(connection: Any, users: Sequence[str]) -> dict[str, str]:
     return {str(row["id"]): row["name"] for row in rows}
 
 
-def traits_of(metadata: Any) -> tuple[str, tuple[str, ...]]:
-    """The artist and the plain traits of ERC-721 metadata, which anybody may have written."""
-    artist, found = "", []
-    attributes = metadata.get("attributes") if isinstance(metadata, dict) else None
-    for attribute in attributes if isinstance(attributes, list) else []:
-        if not isinstance(attribute, dict):
-            continue
-        name, value = attribute.get("trait_type"), attribute.get("value")
-        if isinstance(value, bool) or not isinstance(value, str | int | float) or not str(value).strip():
-            continue
-        value = str(value).strip()[:TRAIT_LENGTH_MAX]
-        if isinstance(name, str) and name.lower() in ("artist", "creator"):
-            artist = artist or value
-        else:
-            found.append(value)
-    return artist, tuple(found[:TRAITS_MAX])
-
-
 def _nothing(place: Place, house: House) -> DayFacts:
     return DayFacts(
         place=place,
@@ -299,7 +281,7 @@ async def _lots(connection: Any, lots: list[UUID], *, standing: bool) -> tuple[L
     found = []
     for row in await connection.fetch(_LOTS, lots, standing):
         first = msgspec.json.decode(row["first"])
-        artist, traits = traits_of(msgspec.json.decode(row["metadata"]))
+        artist, traits = pieces.read(msgspec.json.decode(row["metadata"]))
         artwork = Artwork(row["asset_path"] or "", row["asset_width"] or NO_SIDE, row["asset_height"] or NO_SIDE)
         found.append(
             LotFacts(
@@ -308,7 +290,7 @@ async def _lots(connection: Any, lots: list[UUID], *, standing: bool) -> tuple[L
                 title=first["title"],
                 artist=artist,
                 artwork=artwork,
-                traits=traits,
+                traits=tuple(value for _, value in traits[:TRAITS_MAX]),
                 terms=first["terms"],
                 starts_at=first["starts_at"],
                 ends_at=first["ends_at"],
