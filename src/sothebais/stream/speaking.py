@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sothebais.events.types.agent import AgentSpeech
 from sothebais.instants import Millis
 from sothebais.stream import captions
 from sothebais.stream.facts import Told
@@ -40,6 +38,18 @@ class Saying(Struct, frozen=True):
     until: Millis
     pages: tuple[Caption, ...]
     mouth: tuple[Mouth, ...] = ()
+
+
+class _Word(Struct, frozen=True):
+    text: str
+    start: Millis
+    end: Millis
+
+
+class _Speech(Struct, frozen=True):
+    starts_at: Millis
+    duration: Millis
+    words: tuple[_Word, ...] = ()
 
 
 class Speaking:
@@ -120,7 +130,7 @@ class Speaking:
         length = max(READ_MS_MIN, min(READ_MS_MAX, len(text) * READ_MS_PER_CHARACTER))
         # what is being spoken is not interrupted by what is only written so far
         at = max([told.at, *(one.until for one in self._sayings if one.mouth)])
-        unspoken = AgentSpeech(message=told.id, voice="", starts_at=at, duration=length, words=(), mouth=())
+        unspoken = _Speech(at, length)
         pages = captions.pages(unspoken, text, self._host.name)
         if not pages:
             return False
@@ -134,10 +144,11 @@ class Speaking:
             return False
         if text is None:  # written before the snapshot
             text = " ".join(word["text"] for word in data["words"])
-        speech = AgentSpeech.model_validate_json(msgspec.json.encode(data))
+        words = tuple(_Word(word["text"], word["start"], word["end"]) for word in data["words"])
+        speech = _Speech(data["starts_at"], data["duration"], words)
         pages = captions.pages(speech, text, self._host.name)
         at, until = speech.starts_at, speech.starts_at + speech.duration
-        mouth = tuple(Mouth(at + shape.at, shape.opening) for shape in speech.mouth)
+        mouth = tuple(Mouth(at + shape["at"], shape["opening"]) for shape in data["mouth"])
         self._sayings = [one for one in self._sayings if one.message != message]
         self._say(Saying(message, at, max([until, *(page.until for page in pages)]), pages, mouth))
         return True
