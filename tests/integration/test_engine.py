@@ -275,7 +275,46 @@ async def test_a_batch_takes_as_many_as_it_says_in_order_of_arrival(house: House
     batches: dict[int, int] = {}
     for answer in answers:
         batches[answer.position.xid] = batches.get(answer.position.xid, 0) + 1
-    assert list(batches.values()) == [1, 3, 3, 1]
+    # two who came while the first one's lot was locked went with it, and no more than a batch may hold
+    assert list(batches.values()) == [3, 3, 2]
+
+
+async def test_who_comes_while_a_lot_is_locked_goes_with_its_batch_but_never_past_somebody_who_came_before(
+    house: House, engine: AuctionEngine
+) -> None:
+    lot, another = [await an_open_lot(house, engine, number=number) for number in (1, 2)]
+    people = [await a_user(house), await a_user(house)]
+    async with lot_locked(house, lot) as other:
+        tasks = submitted(engine, a_bid(engine, lot, people[0], "1"))
+        await waits_for_the_lock(house, other)
+        tasks += submitted(
+            engine,
+            a_bid(engine, lot, people[1], "2"),
+            a_bid(engine, another, people[1], "3"),
+            a_bid(engine, lot, people[0], "4"),
+        )
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*tasks)
+    assert [(answer.auction, answer.data["number"], answer.accepted) for answer in answers] == [
+        (lot, 1, True),
+        (lot, 2, True),
+        (another, 1, True),
+        (lot, 3, True),
+    ]
+    first, joined, behind, last = (answer.position.xid for answer in answers)
+    assert first == joined < behind == last
+
+
+async def test_nobody_joins_a_bid_being_voided(house: House, engine: AuctionEngine) -> None:
+    lot, people = await an_open_lot(house, engine), [await a_user(house), await a_user(house)]
+    voided = await bid(engine, lot, people[0], "5")
+    async with lot_locked(house, lot) as other:
+        voiding = asyncio.ensure_future(step(engine, lot, "VOID_BID", actor=people[1], bid=voided.bid))
+        await waits_for_the_lock(house, other)
+        (bidding,) = submitted(engine, a_bid(engine, lot, people[1], "1"))
+        await asyncio.sleep(0)
+    assert (await voiding).position.xid < (await bidding).position.xid
+    assert (await bidding).accepted, "the lot is at its beginning again"
 
 
 # When the database does not answer

@@ -4,7 +4,7 @@ Nothing is answered before the commit; a failure anywhere leaves nothing behind.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -40,15 +40,20 @@ WRITE_BIDS_GROWTH = 1.5
 
 _NOWHERE = Position(0, 0, 0)
 
+#: Asked once, when those lots are locked and read: what else is to be decided on them.
+type More = Callable[[Container[UUID]], Sequence[Command]]
+
 
 class Batch:
     """Decides one batch on one connection; used once."""
 
-    def __init__(self, connection: Any, cache: hotpath.TermsCache, commands: Sequence[Command]) -> None:
+    def __init__(
+        self, connection: Any, cache: hotpath.TermsCache, commands: Sequence[Command], more: More | None = None
+    ) -> None:
         self._connection = connection
         self._cache = cache
         self._commands = commands
-        self._placed = [command for command in commands if type(command) is PlaceBid]
+        self._more = more
         self._lots: dict[UUID, Working] = {}
         #: The same by the ids as numbers, and so people and keys: hashing a UUID takes three times as long.
         self._by_id: dict[int, Working] = {}
@@ -59,7 +64,7 @@ class Batch:
         self._people: dict[int, Bidder] = {}
         self._repeated: dict[tuple[int, str], Any] = {}
         self._keys: dict[tuple[int, str], int] = {}
-        self._results: list[Result] = [None] * len(commands)
+        self._results: list[Result] = []
         self._bids: list[BidRow] = []
         self._events: list[Record] = []
         self._sent_bids = self._sent_events = 0
@@ -71,10 +76,13 @@ class Batch:
         self.timing_changed = False
 
     async def run(self) -> list[Result]:
-        """Begin a transaction and do everything in it but the commit; one result per command."""
+        """Begin a transaction and do everything in it but the commit; one result per command, ``more`` behind the others."""
         await self._connection.execute(hotpath.begin(self._auctions))
         self._lots = await hotpath.load_lots(self._connection, self._auctions, self._cache)
         self._by_id = {lot.int: working for lot, working in self._lots.items()}
+        if self._more is not None:
+            self._commands = [*self._commands, *self._more(self._lots)]
+        self._results = [None] * len(self._commands)
         await self._load_people()
         try:
             await self._decide_all()
@@ -122,7 +130,7 @@ class Batch:
             self._positions += await writing
 
     async def _load_people(self) -> None:
-        bids = self._placed
+        bids = [command for command in self._commands if type(command) is PlaceBid]
         rows = await self._connection.fetch(
             hotpath.LOAD_PEOPLE, [bid.user for bid in bids], [bid.idempotency_key for bid in bids]
         )

@@ -7,7 +7,8 @@ lots: what makes it right is in the database (``batch``), not here.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from sothebais.auctions import hotpath, pulse
 from sothebais.auctions.answers import Answer, Result
-from sothebais.auctions.batch import Batch
+from sothebais.auctions.batch import Batch, More
 from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
 from sothebais.clock import Clock, DatabaseTime, Millis, SystemClock
 from sothebais.db.engine import CONNECTION_ERRORS, connect
@@ -225,7 +226,7 @@ class AuctionEngine:
         batch = self._next_batch()
         WAITING.set(len(self._waiting))
         if batch:
-            await self._decide(batch)
+            await self._decide(batch, open_to_more=not _goes_alone(batch[0].command))
 
     async def pulse(self) -> None:
         """Note that bidding works; where it did not for too long, give the running lots that time back first.
@@ -292,10 +293,23 @@ class AuctionEngine:
                     break
         return batch
 
-    async def _decide(self, pending: list[Pending], *, again: bool = False) -> None:
+    def _joining(self, batch: list[Pending], lots: Container[UUID]) -> list[Command]:
+        """Add to ``batch`` the bids on its lots that came while these were locked and read, in order of arrival."""
+        joined = len(batch)
+        while self._waiting and len(batch) < self._batch_bids_max:
+            command, future = self._waiting[0]
+            if type(command) is not PlaceBid or command.auction not in lots:
+                break  # and whoever came after it waits behind it
+            pending = self._waiting.popleft()
+            if not future.done():
+                batch.append(pending)
+        return [one.command for one in batch[joined:]]
+
+    async def _decide(self, pending: list[Pending], *, again: bool = False, open_to_more: bool = False) -> None:
+        more = partial(self._joining, pending) if open_to_more else None
         with COMMIT_SECONDS.time():
             try:
-                results, timing_changed = await self._commit([one.command for one in pending])
+                results, timing_changed = await self._commit([one.command for one in pending], more)
             except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
                 FAILED.inc()
                 await self._decide_singly(pending, error, again=again)
@@ -344,9 +358,9 @@ class AuctionEngine:
             if not one.future.done():
                 await self._decide([one])
 
-    async def _commit(self, commands: list[Command]) -> tuple[list[Result], bool]:
+    async def _commit(self, commands: list[Command], more: More | None) -> tuple[list[Result], bool]:
         connection = self._connection
-        batch = Batch(connection, self._cache, commands)
+        batch = Batch(connection, self._cache, commands, more)
         try:
             results = await batch.run()
         except BaseException:
