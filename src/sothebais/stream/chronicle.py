@@ -76,6 +76,7 @@ class Chronicle:
         #: The scene an operator has on air and its revision; null while the scene follows the auction.
         self.operator: tuple[str, int] | None = None
         self._operator_notice = _UNSAID
+        self._operator_stream = ""
         self._viewers: int | None = None
         self._speaking = Speaking(facts.host, frozenset(self._lots), facts.expressions)
         self._at: Millis = facts.begins_at

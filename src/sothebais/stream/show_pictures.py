@@ -1,6 +1,6 @@
 """Pictures of the asset store, decoded when a scene first shows them: for whoever draws without a clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import skia
@@ -19,10 +19,20 @@ MISSING_MAX: Final = 1_000
 
 
 class ShowPictures:
-    """``picture`` never answers with less than the store has. Blocking."""
+    """``picture`` never answers with less than the store has. Blocking.
 
-    def __init__(self, read: Callable[[str], bytes], held: HeldPictures | None = None) -> None:
+    ``names`` says where an asset lies that a scene calls by another name than its key.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], bytes],
+        held: HeldPictures | None = None,
+        *,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self._read = read
+        self._names = names or {}
         self._held = held or HeldPictures()
         self._known: dict[str, Artwork] = {}
         self._missing: set[str] = set()
@@ -46,7 +56,7 @@ class ShowPictures:
         if not ref or ref in self._missing:
             return None
         try:
-            self._known[ref] = decoding.hold(self._held, ref, self._read(ref))
+            self._known[ref] = decoding.hold(self._held, ref, self._read(self._names.get(ref, ref)))
         except (SothebaisError, ValueError) as error:
             log.warning("render.picture_missing", ref=ref, reason=str(error))
             if len(self._missing) < MISSING_MAX:

@@ -125,7 +125,7 @@ _DAY_OF = f"select campaign_day_id from {_A} where id = $1"  # noqa: S608
 _HERE = ("127.0.0.1", "localhost", "[::1]")
 _SAYING = ("agent:message", "agent:speech")
 _HOST = (*_SAYING, "agent:mood", "agent:asset:request")
-_SCENE = ("stream:scene:update",)
+_SCENE = ("stream:scene:update", "stream:start", "stream:end")
 
 
 class House(msgspec.Struct, frozen=True):
