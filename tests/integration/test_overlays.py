@@ -82,3 +82,30 @@ async def test_the_index_shows_every_overlay_with_its_address(pages: httpx.Async
     for kind in KINDS:
         assert f'src="/overlays/{kind}"' in answer.text
         assert f'value="/overlays/{kind}"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("house.test", "http://house.test:8030"),
+        ("192.168.1.5:8000", "http://192.168.1.5:8030"),
+        ("[::5]", "http://[::5]:8030"),
+    ],
+)
+async def test_a_page_may_show_the_picture_at_the_name_it_was_asked_for_by(
+    pages: httpx.AsyncClient, host: str, allowed: str
+) -> None:
+    answer = await pages.get("/", headers={"host": host, "accept": "text/html"})
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    assert allowed in policy["media-src"].split()
+    assert allowed in policy["img-src"].split()
+    assert allowed.replace("http", "ws", 1) in policy["connect-src"].split()
+
+
+@pytest.mark.parametrize("host", ["evil.test;script-src", "a b", "*", "*.test", "-"])
+async def test_a_host_that_is_no_name_gets_no_place_in_the_policy(pages: httpx.AsyncClient, host: str) -> None:
+    answer = await pages.get("/how-bidding-works", headers={"host": host, "accept": "text/html"})
+    policy = answer.headers["content-security-policy"]
+    assert "evil" not in policy
+    assert "*" not in policy
+    assert policy.count("script-src") == 1

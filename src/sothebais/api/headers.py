@@ -1,10 +1,16 @@
 """The headers that keep a browser from being used against its owner. Made once per application, sent with every answer."""
 
+import ipaddress
+import re
+from typing import Final
 from urllib.parse import urlsplit
 
 from sothebais.config import Settings
 
 type Headers = tuple[tuple[bytes, bytes], ...]
+
+LOCAL_HOSTS: Final = ("127.0.0.1", "localhost")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
 
 HSTS_S = 63_072_000
 #: What no page of the house asks a browser for.
@@ -35,11 +41,13 @@ def defaults(settings: Settings) -> Headers:
     )
 
 
-def content_security_policy(settings: Settings) -> str:
-    """Everything from this house alone, nothing inline, framed by nobody."""
-    stream = stream_origins(settings)
+def content_security_policy(settings: Settings, host: str | None = None) -> str:
+    """Everything from this house alone, nothing inline, framed by nobody. ``host`` is the name the page was asked for by:
+    without addresses of their own the house's other services are reached at the same."""
+    hosts = _hosts(host)
+    stream = stream_origins(settings, hosts)
     shown = " ".join(("'self'", *(origin for origin in stream if origin.startswith("http"))))
-    connect = " ".join(dict.fromkeys(("'self'", *live_origins(settings), *stream)))
+    connect = " ".join(dict.fromkeys(("'self'", *live_origins(settings, hosts), *stream)))
     return "; ".join(
         (
             "default-src 'none'",
@@ -58,7 +66,19 @@ def content_security_policy(settings: Settings) -> str:
     )
 
 
-def live_origins(settings: Settings) -> tuple[str, ...]:
+def _hosts(asked: str | None) -> tuple[str, ...]:
+    """This machine's names, and the one a page was asked for by, if it is a name."""
+    if asked is None or asked in LOCAL_HOSTS:
+        return LOCAL_HOSTS
+    if _NAME.fullmatch(asked):
+        return (*LOCAL_HOSTS, asked)
+    try:
+        return (*LOCAL_HOSTS, f"[{ipaddress.IPv6Address(asked)}]")
+    except ValueError:
+        return LOCAL_HOSTS
+
+
+def live_origins(settings: Settings, hosts: tuple[str, ...] = LOCAL_HOSTS) -> tuple[str, ...]:
     """Where live updates come from beside the page's own address: the gateways, on their port or at their own address."""
     found = {settings.live_url, settings.public_url} - {None}
     if found:
@@ -66,15 +86,14 @@ def live_origins(settings: Settings) -> tuple[str, ...]:
         secure = {"https": "wss", "http": "ws"}
         return tuple(sorted(f"{secure.get(one.scheme, one.scheme)}://{one.netloc}" for one in origins))
     ports = (settings.port, *range(settings.live_port, settings.live_port + settings.live_gateways))
-    return tuple(f"ws://{host}:{port}" for host in ("127.0.0.1", "localhost") for port in ports)
+    return tuple(f"ws://{host}:{port}" for host in hosts for port in ports)
 
 
-def stream_origins(settings: Settings) -> tuple[str, ...]:
+def stream_origins(settings: Settings, hosts: tuple[str, ...] = LOCAL_HOSTS) -> tuple[str, ...]:
     """Where the live picture comes from beside the page's own address: over HTTP (stills, HLS) and over a WebSocket."""
     if settings.stream_url is not None:
         one = urlsplit(settings.stream_url)
         return (f"{one.scheme}://{one.netloc}", f"{one.scheme.replace('http', 'ws', 1)}://{one.netloc}")
     if settings.public_url is not None:
         return ()  # beside the pages
-    hosts = ("127.0.0.1", "localhost")
     return tuple(f"{scheme}://{host}:{settings.stream_port}" for scheme in ("http", "ws") for host in hosts)

@@ -34,7 +34,7 @@ class Overlays:
         """Each overlay with its address."""
         page = await self._renderer.page(request, "overlays.html", kinds=KINDS, aligns=options.ALIGNS)
         page.headers["content-security-policy"] = (
-            f"{content_security_policy(parts_of(request).settings)}; frame-src 'self'"
+            f"{content_security_policy(parts_of(request).settings, request.url.hostname)}; frame-src 'self'"
         )
         page.headers["x-robots-tag"] = "noindex"
         return page
@@ -48,7 +48,7 @@ class Overlays:
         if chosen.auction is not None:
             await current.about(parts_of(request).database, chosen.auction)
         page = await self._renderer.page(request, "overlay.html", kind=kind, name=KINDS[kind][0], options=chosen)
-        policy = content_security_policy(parts_of(request).settings)
+        policy = content_security_policy(parts_of(request).settings, request.url.hostname)
         page.headers["content-security-policy"] = policy.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
         page.headers["x-frame-options"] = "SAMEORIGIN"
         page.headers["x-robots-tag"] = "noindex"

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from sothebais import media
 from sothebais.api.auth import maybe_identity
+from sothebais.api.headers import content_security_policy
 from sothebais.api.parts import ApiParts
 from sothebais.clock import isoformat
 from sothebais.errors import SothebaisError
@@ -96,7 +97,8 @@ class Renderer:
             "server_time": isoformat(self._parts.clock.now()),
         }
         html = self._environment.get_template(template).render(known | values)
-        return HTMLResponse(html, status_code=status)
+        policy = content_security_policy(self._parts.settings, request.url.hostname)
+        return HTMLResponse(html, status_code=status, headers={"content-security-policy": policy})
 
 
 def picture(piece: Piece, width: int) -> str:
