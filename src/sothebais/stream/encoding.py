@@ -139,7 +139,9 @@ _NOT_IN_SAMPLES: Final = frozenset({7, 8, 9})
 
 def sample(annex_b: bytes) -> bytes:
     """A packet as MP4 and WebCodecs take it: each unit after its length in four bytes."""
-    return b"".join(struct.pack(">I", len(unit)) + unit for unit in units(annex_b) if unit[0] & 31 not in _NOT_IN_SAMPLES)
+    return b"".join(
+        struct.pack(">I", len(unit)) + unit for unit in units(annex_b) if unit[0] & 31 not in _NOT_IN_SAMPLES
+    )
 
 
 def avcc(extradata: bytes) -> bytes:
