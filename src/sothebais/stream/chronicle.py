@@ -216,16 +216,21 @@ class Chronicle:
             return False
         before = self._stage
         self._stage = told.data["stage"]
-        self._stage_cause = told.data["reason"]
+        self._stage_cause = told.data.get("reason")
         return self._stage != before
 
     def _stream(self, told: Told) -> bool:
         if told.type == "stream:viewers" and told.data["origin"] == "TOTAL":
             before, self._viewers = self._viewers, told.data["viewers"]
             return before != self._viewers
+        was = self.operator, self._operator_notice
+        if told.type == "stream:end" or (told.type == "stream:start" and told.subject != self._operator_stream):
+            # an operator's choice is for one broadcast
+            self.operator, self._operator_notice = None, _UNSAID
+            return was != (self.operator, self._operator_notice)
         if told.type != "stream:scene:update" or told.data.get("actor") is None:
             return False
-        was = self.operator, self._operator_notice
+        self._operator_stream = told.subject
         scene = told.data["scene"]
         self.operator = None if scene == AUTO else (scene, told.data["revision"])
         # the operator's reason is for the books; what viewers read is said apart from it
