@@ -46,10 +46,26 @@ class Character(Base):
     expressions: Mapped[dict[str, Any]]
     backgrounds: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     props: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    #: What its file held that the house has no use for, kept to be written out again.
+    aside: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     is_default: Mapped[bool] = mapped_column(server_default=sa.false())
     version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[Created]
     updated_at: Mapped[datetime | None]
+
+
+class CharacterVersion(Base):
+    """A character as it was at a version, whole."""
+
+    __tablename__ = "character_versions"
+    __table_args__ = (sa.CheckConstraint("version >= 1", name="version_positive"),)
+
+    character_id: Mapped[UUID] = mapped_column(sa.ForeignKey("characters.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[Created]
+    #: Null: the house made it.
+    actor: Mapped[UUID | None]
 
 
 class Memory(Base):
@@ -67,6 +83,7 @@ class Memory(Base):
         sa.CheckConstraint("(embedding is null) = (embedding_model is null)", name="embedding_with_model"),
         sa.CheckConstraint("embedding is null or cardinality(embedding) between 1 and 8192", name="embedding_length"),
         sa.Index("ix_memories_character_id_user_id", "character_id", "user_id"),
+        sa.Index("ix_memories_character_id_importance", "character_id", "importance"),
         sa.Index("ix_memories_character_id_subject", "character_id", "subject"),
     )
 
