@@ -32,7 +32,7 @@ from sothebais.cli.app import app
 from sothebais.db.engine import connect
 from sothebais.errors import Conflict, InvalidInput, NotFound, Unavailable
 from sothebais.state.store import StateStore
-from sothebais.stream import clip_file, render, snapshot
+from sothebais.stream import clip_file, render, scene_store, snapshot
 from sothebais.stream.audio import files
 from sothebais.stream.chronicle import Chronicle
 from sothebais.stream.compositor import Composer
@@ -40,8 +40,8 @@ from sothebais.stream.follower import Change
 from sothebais.stream.render import Material, Wanted
 from sothebais.stream.rendering import Rendering
 from sothebais.stream.scenes import builtin
+from sothebais.stream.scenes.model import OverlayElement
 from sothebais.stream.show_pictures import ShowPictures
-from sothebais.stream.speech_files import SpeechFiles
 from sothebais.stream.stage import Programme
 from sothebais.users.tables import Role
 
@@ -78,11 +78,9 @@ async def sale(house: House, engine: AuctionEngine) -> Sale:
         await tell(house, "agent:mood", a_mood("HAPPY"))
         await bid(engine, lot, ana, "1", "2")
         said = await tell(house, "agent:message", a_message("One ether, and the light does the talking."))
-        await tell(house, "agent:speech", a_speech(said, house.now() + 100))
         tone = np.sin(np.arange(22_050) * 2 * np.pi * 440 / 22_050).astype(np.float32) * 0.3
-        folder = house.settings.data_dir / "assets" / "speech"
-        folder.mkdir(parents=True)
-        (folder / f"{said}.flac").write_bytes(files.encode(tone, 22_050))
+        spoken = await tell(house, "agent:speech", a_speech(said, house.now() + 100))
+        store.put_speech(spoken, files.encode(tone, 22_050))
         await bid(engine, lot, bea, "1.5")
         await tell(house, "stream:scene:update", a_scene("slate", boss))
         await asyncio.sleep(0.3)  # the lot's own time
@@ -173,9 +171,9 @@ async def test_a_clip_is_a_file_that_begins_at_once_and_sounds(house: House, sal
     ]
     out = tmp_path / "clip.mp4"
     steps: list[int] = []
-    speech = SpeechFiles(house.settings.data_dir / "assets")
+    speech = AssetStore.in_data_dir(house.settings.data_dir)
     made = await asyncio.to_thread(
-        render.write, material, out, pictures_of(house), speech.read, progress=lambda done, _: steps.append(done)
+        render.write, material, out, pictures_of(house), speech.speech, progress=lambda done, _: steps.append(done)
     )
     assert steps == list(range(1, made.frames + 1))
     assert (made.speeches, made.speeches_missing) == (1, 0)
@@ -196,6 +194,44 @@ async def test_a_clip_is_a_file_that_begins_at_once_and_sounds(house: House, sal
     at = spoken * 48
     assert loud[max(0, at - 9_600) : max(1, at - 2_000)].max(initial=0) < 0.01
     assert loud[at + 10_000 : at + 30_000].max() > 0.05
+
+
+async def test_a_stored_scene_is_drawn_at_the_revision_that_was_on_air(
+    house: House, engine: AuctionEngine, tmp_path: Path
+) -> None:
+    _, day, pieces = await a_day(house, lots=1)
+    boss = await a_user(house, "boss", role=Role.OPERATOR)
+    lot = await a_lot(house, item=pieces[0], campaign_day=day)
+    await advance(engine, lot)
+    plain = next(scene for scene in builtin.scenes_for(WIDTH, HEIGHT) if scene.name == "slate")
+    colours: tuple[Any, Any] = ("vermilion", "sage")
+    for colour in colours:
+        filled = OverlayElement(type="overlay", id="fill", kind="fill", colour=colour)
+        own = plain.model_copy(update={"name": "welcome", "background": (filled,), "overlay": ()})
+        async with house.engine.begin() as connection:
+            await scene_store.add(connection, own, boss)
+    await tell(house, "stream:scene:update", a_scene("welcome", boss, revision=1))
+    await asyncio.sleep(0.25)  # the lot's own time
+    await tell(house, "stream:scene:update", a_scene("welcome", boss, revision=2))
+    await asyncio.sleep(0.25)
+    material = await material_of(house, lot, SMALL)
+    assert [scene.revision for scene in material.scenes] == [1, 2]
+    shades: list[tuple[int, ...]] = []
+    for frame in Rendering(
+        material.stretch, material.chronicle, material.events, pictures_of(house), material.scenes
+    ).frames():
+        if frame.state.on_air.scene == "welcome":
+            picture = av.VideoFrame.from_ndarray(frame.buffer, format="yuv420p").to_ndarray(format="rgb24")
+            shades.append(tuple(int(value) for value in picture[4, 4]))
+    red = [shade for shade in shades if shade[0] > shade[1] + 60]
+    green = [shade for shade in shades if shade[1] > shade[0] + 20]
+    assert red
+    assert green
+    assert shades == red + green
+    # a vertical picture has no such scene: the show's own is drawn, as it is live
+    upright = await material_of(house, lot, Wanted(width=HEIGHT, height=WIDTH, fps=FPS))
+    drawn = Rendering(upright.stretch, upright.chronicle, upright.events, pictures_of(house), upright.scenes)
+    assert {frame.state.on_air.scene for frame in drawn.frames()} == {"auction"}
 
 
 async def test_what_cannot_be_rendered_is_refused_and_leaves_nothing(

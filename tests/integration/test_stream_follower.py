@@ -113,6 +113,11 @@ async def test_what_the_host_says_and_an_operator_shows_is_followed_too(house: H
         await tell(house, "agent:mood", a_mood("CURIOUS", 60))
         await tell(house, "agent:message", a_message("Said in the chat.", place="CHAT"))
         said = await tell(house, "agent:message", a_message("A word about the light."))
+
+        async def captioned() -> bool:
+            return follower.current is not None and follower.current.state.caption is not None
+
+        await eventually(captioned, "words without a voice are shown")
         change = await caught_up(house, follower)
         assert change.state.caption is not None
         assert (change.state.caption.text, change.state.caption.speaker) == ("A word about the light.", "Sable")

@@ -16,7 +16,7 @@ from sothebais.stream.chronicle import FADE_MS, NAMES_MAX, Chronicle, Gap
 from sothebais.stream.facts import DayFacts, LotFacts, NextSession, Told, faces, spoken_date
 from sothebais.stream.lot_course import BIDS_KEPT_MAX, FAIR_WARNING_MS, people_of
 from sothebais.stream.show import BIDS_MAX, Artwork, LotStatus, ShowState
-from sothebais.stream.speaking import MESSAGES_KEPT_MAX
+from sothebais.stream.speaking import MESSAGES_KEPT_MAX, UNSPOKEN_AFTER_MS
 
 NAMES = UUID("00000000-0000-5000-8000-000000000000")
 BEGINS = parse_iso("2026-05-14T17:00:00Z")
@@ -243,9 +243,13 @@ def test_until_names_the_next_change_that_needs_no_event() -> None:
     assert chronicle.state(warned + 99).on_air.since == warned
     said = log.says("A word.")
     chronicle.apply(said)
-    caption = chronicle.state(log.at).caption
+    # what is written waits a moment for its sound
+    unspoken = log.at + UNSPOKEN_AFTER_MS
+    assert chronicle.state(log.at).caption is None
+    assert chronicle.until(log.at) == unspoken
+    caption = chronicle.state(unspoken).caption
     assert caption is not None
-    assert chronicle.until(log.at) == caption.until
+    assert chronicle.until(unspoken) == caption.until
     assert chronicle.state(caption.until).caption is None
     log.end(lot)
     chronicle.apply(log.events[-1])
@@ -319,6 +323,20 @@ def test_an_operators_scene_stays_until_it_is_given_back() -> None:
     assert "secret" not in repr(state)
     log.scene("automatic")
     assert seen(log).on_air.scene == "pause"
+
+
+def test_an_operators_choice_ends_with_its_broadcast() -> None:
+    log = Log()
+    open_lot(log)
+    log.tell("stream:start", "stream:x", {})
+    log.scene("slate")
+    log.tell("stream:start", "stream:x", {})  # its own beginning comes late
+    assert seen(log).on_air.scene == "slate"
+    log.tell("stream:end", "stream:x", {})
+    assert seen(log).on_air.scene == "auction"
+    log.scene("slate")
+    log.tell("stream:start", "stream:y", {})
+    assert seen(log).on_air.scene == "auction"
 
 
 def test_a_voided_bid_leaves_the_list_and_a_long_list_stays_full() -> None:

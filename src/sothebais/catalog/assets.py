@@ -140,16 +140,16 @@ class AssetStore:
         """Note what the picture with these bytes became."""
         self._write(self._note(source), json.dumps(asdict(known)).encode())
 
-    def put_speech(self, message: UUID, flac: bytes) -> None:
-        """Keep what the host said in a message, as it was heard; said once, it never changes."""
-        self._write(self._speech(message), flac)
+    def put_speech(self, event: UUID, flac: bytes) -> None:
+        """Keep the sound of an ``agent:speech`` event under its id; said once, it never changes."""
+        self._write(self._speech(event), flac)
 
-    def speech(self, message: UUID) -> bytes:
-        """The sound of a message (FLAC). Raises NotFound where it was never spoken."""
+    def speech(self, event: UUID) -> bytes:
+        """The sound of an ``agent:speech`` event (FLAC). Raises NotFound where it was not kept."""
         try:
-            return bytes(self._fs.cat_file(self._speech(message)))
+            return bytes(self._fs.cat_file(self._speech(event)))
         except FileNotFoundError:
-            raise NotFound(f"There is no speech of message {message} in the store.") from None
+            raise NotFound(f"There is no sound of speech {event} in the store.") from None
         except OSError as error:
             raise Unavailable(f"The asset store cannot be read: {error}.") from error
 
@@ -166,8 +166,8 @@ class AssetStore:
         except OSError as error:
             raise Unavailable(f"The asset store cannot be written: {error}. Nothing of this asset was kept.") from error
 
-    def _speech(self, message: UUID) -> str:
-        return f"{str(self._root).rstrip('/')}/speech/{message}.flac"
+    def _speech(self, event: UUID) -> str:
+        return f"{str(self._root).rstrip('/')}/speech/{event}.flac"
 
     def _note(self, source: bytes) -> str:
         name = hashlib.sha256(source).hexdigest()

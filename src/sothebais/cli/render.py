@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -20,7 +21,6 @@ from sothebais.stream import clip_file, render, snapshot
 from sothebais.stream.clip_encoding import ClipFormat
 from sothebais.stream.render import Made, Material, Wanted
 from sothebais.stream.show_pictures import ShowPictures
-from sothebais.stream.speech_files import SpeechFiles
 
 WIDE, VERTICAL = "1280x720", "720x1280"
 _SIZE = re.compile(r"(\d{2,5})[x×](\d{2,5})", re.ASCII)
@@ -77,7 +77,7 @@ def render_clip(
     if is_file:
         material, held = render.from_log(_lines(Path(auction)), wanted, collection=collection)
         pictures = ShowPictures(render.reading(held))
-        speech: Callable[[str], bytes | None] = _nothing
+        speech: Callable[[UUID], bytes | None] = _nothing
     else:
         if collection is not None:
             raise InvalidInput(
@@ -104,7 +104,7 @@ def render_clip(
         out.print(f"  {made.speeches_missing} things said are silent: their sound is not kept.", highlight=False)
 
 
-async def _from_house(auction: str, wanted: Wanted) -> tuple[Material, ShowPictures, Callable[[str], bytes | None]]:
+async def _from_house(auction: str, wanted: Wanted) -> tuple[Material, ShowPictures, Callable[[UUID], bytes | None]]:
     key = ids.parse_id(auction)
     if key is None:
         raise NotFound(f"{auction[:100]!r} is neither an auction's id nor a file.")
@@ -115,14 +115,24 @@ async def _from_house(auction: str, wanted: Wanted) -> tuple[Material, ShowPictu
             material = await render.from_house(connection, key, wanted, snapshot.house_of(house.settings))
         finally:
             await connection.close()
-        return material, ShowPictures(AssetStore(root).get), SpeechFiles(root).read
+        return material, ShowPictures(AssetStore(root).get, names=material.assets), _heard(AssetStore(root))
+
+
+def _heard(store: AssetStore) -> Callable[[UUID], bytes | None]:
+    def read(event: UUID) -> bytes | None:
+        try:
+            return store.speech(event)
+        except NotFound:
+            return None
+
+    return read
 
 
 def _written(
     material: Material,
     target: Path,
     pictures: ShowPictures,
-    speech: Callable[[str], bytes | None],
+    speech: Callable[[UUID], bytes | None],
     *,
     threads: int,
     quiet: bool,
@@ -160,5 +170,6 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _nothing(_message: str) -> None:
+def _nothing(_event: UUID) -> bytes | None:
     """An exported log has no sound beside it."""
+    return None

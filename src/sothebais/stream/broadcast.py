@@ -108,6 +108,7 @@ class Broadcast:
         self._heard_at = self._picture_at = self._clock.monotonic()
         self._asked: dict[int, asyncio.Future[m.FramePng]] = {}
         self._requests = 0
+        self._spoken: tuple[UUID, Millis] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: tuple[str, UUID | None] | None = None
         self._follower = self._new_follower()
@@ -166,8 +167,12 @@ class Broadcast:
         if desired.stop is not None and not self.over():
             self.finish(desired.stop.cause, desired.stop.actor)
             return
+        revisions = self._scenery.desired.revisions
         await self._scenery.want(desired)
         self._show()
+        if desired.revisions != revisions:
+            # the scene that is on may be another edition of itself
+            self._publish()
 
     def finish(self, cause: str, actor: UUID | None = None) -> None:
         """End the broadcast: finish every output, then close its books."""
@@ -352,15 +357,19 @@ class Broadcast:
             self._spawn(self._speak(told))
 
     async def _speak(self, told: Told) -> None:
-        starts_at, message = int(told.data["starts_at"]), UUID(told.data["message"])
+        starts_at = int(told.data["starts_at"])
         if starts_at < self._clock.now() - STALE_SPEECH_MS:
             return
         try:
-            flac = await asyncio.to_thread(self._parts.assets.speech, message)
+            flac = await asyncio.to_thread(self._parts.assets.speech, told.id)
         except SothebaisError as error:
             self._books.fault("AUDIO", error.message)
             return
-        self._send(m.Speak(message, flac, starts_at))
+        # one voice: what begins before the last one's end cuts it off
+        if self._spoken is not None and starts_at < self._spoken[1]:
+            self._send(m.Hush(self._spoken[0]))
+        self._spoken = told.id, starts_at + int(told.data["duration"])
+        self._send(m.Speak(told.id, flac, starts_at))
 
     def _show(self) -> None:
         change = self._change

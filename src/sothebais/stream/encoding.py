@@ -93,14 +93,17 @@ def video_options(form: Format, codec: str = SOFTWARE) -> dict[str, str]:
 
 
 #: Fragments that can be read though the file never got its end.
-_FRAGMENTED: Final = "empty_moov+default_base_moof"
-RECORDING_OPTIONS: Final = MappingProxyType({"movflags": f"{_FRAGMENTED}+frag_keyframe", "flush_packets": "1"})
+_FRAGMENTED: Final = "empty_moov+default_base_moof+frag_discont"
+RECORDING_OPTIONS: Final = MappingProxyType(
+    {"movflags": f"{_FRAGMENTED}+frag_keyframe", "avoid_negative_ts": "disabled", "flush_packets": "1"}
+)
 VIDEO_TIMESCALE: Final = 90_000
 #: One fragment per frame, for those who play as it comes. (``frag_every_frame`` gives each but the first the time of
 #: the next and no length; a shortest length of a microsecond does what it should.)
 FRAGMENT_OPTIONS: Final = MappingProxyType(
     {
         "movflags": _FRAGMENTED,
+        "avoid_negative_ts": "disabled",
         "frag_duration": "1",
         "video_track_timescale": str(VIDEO_TIMESCALE),
         "flush_packets": "1",

@@ -58,7 +58,7 @@ def _join(found: Sequence[Path], target: Path) -> None:
                 for packet in container.demux(*sources):
                     if packet.dts is None or packet.pts is None:
                         continue
-                    base = Fraction(packet.time_base)
+                    base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
                     shift = int(begin / base)
                     end = max(end, begin + (packet.pts + (packet.duration or 0)) * base)
                     packet.stream = streams[packet.stream.type]

@@ -27,7 +27,7 @@ from sothebais.stream.scenes import Scene
 from sothebais.stream.show import Artwork
 from sothebais.stream.show_pictures import ShowPictures
 from sothebais.stream.snapshot import House
-from sothebais.stream.tables import Orientation, StreamScene
+from sothebais.stream.tables import Orientation, StreamAsset, StreamScene
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +54,7 @@ _FOLLOWING = f"""
 select min(timestamp) from {EventLog.__tablename__}
 where subject = any($1::text[]) and n > 1 and type = 'auction:start' and timestamp > $2
 """  # noqa: S608
+_ASSETS = f"select id, type, name, path from {StreamAsset.__tablename__}"  # noqa: S608
 
 type Progress = Callable[[int, int], None]
 
@@ -76,6 +77,8 @@ class Material(Struct, kw_only=True):
     events: list[Told]
     speeches: list[Told]
     scenes: list[SceneRevision]
+    #: Where the assets lie that stored scenes show, by what scenes call them.
+    assets: dict[str, str]
 
 
 class Made(Struct, frozen=True, kw_only=True):
@@ -130,7 +133,13 @@ async def from_house(connection: Any, auction: UUID, wanted: Wanted, house: Hous
         SceneRevision(row["name"], row["revision"], from_datetime(row["created_at"]), _scene(row["document"]))
         for row in await connection.fetch(_SCENES, str(orientation))
     ]
-    material = Material(stretch=stretch, chronicle=Chronicle(facts), events=[], speeches=[], scenes=scenes)
+    rows = await connection.fetch(_ASSETS) if scenes else []
+    assets = {f"{row['type']}/{row['name']}": row["path"] for row in rows} | {
+        str(row["id"]): row["path"] for row in rows
+    }
+    material = Material(
+        stretch=stretch, chronicle=Chronicle(facts), events=[], speeches=[], scenes=scenes, assets=assets
+    )
     gathering = _Gathering(material)
     async with contextlib.aclosing(snapshot.whole(connection, facts)) as events:
         async for told in events:
@@ -172,7 +181,7 @@ def from_log(
         raise Conflict("This lot had not begun when its log was exported.")
     ended = next((told.at for told in reversed(events) if told.type == "auction:end"), events[-1].at)
     stretch = _stretch(wanted, opened, ended, ended + AFTER_MS)
-    material = Material(stretch=stretch, chronicle=Chronicle(facts), events=[], speeches=[], scenes=[])
+    material = Material(stretch=stretch, chronicle=Chronicle(facts), events=[], speeches=[], scenes=[], assets={})
     gathering = _Gathering(material)
     for told in events[1:]:
         if not gathering.take(told):
@@ -184,7 +193,7 @@ def write(
     material: Material,
     out: Path,
     pictures: ShowPictures,
-    speech: Callable[[str], bytes | None],
+    speech: Callable[[UUID], bytes | None],
     *,
     threads: int = 0,
     progress: Progress | None = None,

@@ -3,12 +3,13 @@
 Nothing here reads a clock or a database: ``render`` reads the log and hands in facts, events and scenes.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sothebais.errors import InvalidInput
@@ -21,7 +22,7 @@ from sothebais.stream.chronicle import Chronicle
 from sothebais.stream.compositor import Composer
 from sothebais.stream.facts import Told
 from sothebais.stream.scenes import Scene, builtin
-from sothebais.stream.show import ShowState
+from sothebais.stream.show import OnAir, ShowState
 from sothebais.stream.show_pictures import ShowPictures
 from sothebais.stream.stage import Programme
 from sothebais.stream.yuv import Pixels
@@ -106,29 +107,27 @@ class Rendering:
         self._own = {scene.name: scene for scene in builtin.scenes_for(stretch.width, stretch.height)}
 
     def frames(self) -> Generator[Rendered]:
-        """Every picture in turn. Raises InvalidInput where a scene was on air that is not kept."""
+        """Every picture in turn."""
         stretch, place = self.stretch, 0
         composer: Composer | None = None
         on: dict[str, Scene] = {}
         state: ShowState | None = None
-        hung: ShowState | None = None
+        shown: ShowState | None = None
         for frame in range(stretch.frames):
             t = stretch.at(frame)
             while place < len(self._events) and self._events[place].at <= t:
                 self._chronicle.apply(self._events[place])
                 place += 1
             now = self._chronicle.state(t)
-            if now is not state or hung is None:
-                state, hung = now, self._pictures.hung(now)
             scenes = self._scenes_at(t)
             if composer is None or scenes != on:
-                on = scenes
+                on, state = scenes, None
                 composer = Composer(Programme(on.values(), stretch.width, stretch.height), self._pictures)
-            for name in (hung.on_air.scene, hung.on_air.previous):
-                if name is not None and name not in on:
-                    raise InvalidInput(f"The scene {name!r} was on air and is not kept for this ratio of picture.")
-            composer.render(hung, t)
-            yield Rendered(frame, t, hung, composer.frame.buffer)
+            if now is not state or shown is None:
+                # the same object while nothing changes, so that the composer asks nothing anew
+                state, shown = now, _known(self._pictures.hung(now), on)
+            composer.render(shown, t)
+            yield Rendered(frame, t, shown, composer.frame.buffer)
 
     def _scenes_at(self, t: Millis) -> dict[str, Scene]:
         """The scenes of an instant: built-in ones, those stored by then, and the revision an operator has on air."""
@@ -150,10 +149,20 @@ class Rendering:
         return found
 
 
+def _known(state: ShowState, scenes: Mapping[str, Scene]) -> ShowState:
+    """The state on a scene that there is: another ratio of picture may lack the one that was on air."""
+    on_air = state.on_air
+    if on_air.scene not in scenes:
+        return replace(state, on_air=OnAir("auction" if state.lot is not None else "intermission", on_air.since))
+    if on_air.previous is not None and on_air.previous not in scenes:
+        return replace(state, on_air=replace(on_air, previous=None))
+    return state
+
+
 class Soundtrack:
     """What was said, as it was heard; silence where its files are not kept."""
 
-    def __init__(self, stretch: Stretch, speeches: Sequence[Told], read: Callable[[str], bytes | None]) -> None:
+    def __init__(self, stretch: Stretch, speeches: Sequence[Told], read: Callable[[UUID], bytes | None]) -> None:
         self._stretch = stretch
         self._mixer = Mixer()
         self._first = stretch.begin * SAMPLES_PER_MS
@@ -190,10 +199,10 @@ class Soundtrack:
         """Hand on the speeches that begin soon; only a few are held at a time."""
         while self._waiting and (self._waiting[0].data["starts_at"] - 1_000) * SAMPLES_PER_MS <= until:
             told = self._waiting.pop(0)
-            encoded = self._read(told.data["message"])
+            encoded = self._read(told.id)
             if encoded is None:
                 self.missing += 1
                 continue
             samples, rate = decode(encoded)
             self.found += 1
-            self._mixer.speak(Clip(UUID(told.data["message"]), to_house_rate(samples, rate), told.data["starts_at"]))
+            self._mixer.speak(Clip(told.id, to_house_rate(samples, rate), told.data["starts_at"]))

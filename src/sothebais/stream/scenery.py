@@ -49,7 +49,8 @@ class Scenery:
         self._stored: dict[str, Scene] = {}
         self._revisions: dict[str, int] = {}
         self._assets: dict[str, str] = {}
-        self._sent: set[str] = set()
+        #: References with the key they were sent for: an asset that was replaced is sent again.
+        self._sent: set[tuple[str, str]] = set()
         self._distrusted: tuple[str, int] | None = None
         self.desired = desired
         #: Whether the database cannot be reached.
@@ -133,8 +134,8 @@ class Scenery:
         """Send the pictures that are needed and were not sent yet, the scenes' first."""
         wanted = [*self._assets.items(), *((key, key) for key in artworks if key)]
         for reference, key in wanted:
-            if reference not in self._sent:
-                self._sent.add(reference)
+            if (reference, key) not in self._sent:
+                self._sent.add((reference, key))
                 self._spawn(self._send_picture(reference, key))
 
     async def _send_picture(self, reference: str, key: str) -> None:

@@ -1,7 +1,7 @@
 """What the host says and how it looks, folded from its events. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,8 @@ MESSAGES_KEPT_MAX: Final = 16
 SAYINGS_KEPT_MAX: Final = 8
 #: How long words without a voice stay: as long as a slow reader needs.
 READ_MS_PER_CHARACTER: Final = 65
+#: A message whose sound has not come by then is shown without it.
+UNSPOKEN_AFTER_MS: Final = 2_000
 READ_MS_MIN: Final = 2_500
 READ_MS_MAX: Final = 60_000
 
@@ -76,7 +78,7 @@ class Speaking:
             case "agent:message":
                 return self._message(told)
             case "agent:speech":
-                return self._speech(data)
+                return self._speech(told)
             case _:
                 return False
         return True
@@ -128,8 +130,8 @@ class Speaking:
         if elsewhere:
             return False
         length = max(READ_MS_MIN, min(READ_MS_MAX, len(text) * READ_MS_PER_CHARACTER))
-        # what is being spoken is not interrupted by what is only written so far
-        at = max([told.at, *(one.until for one in self._sayings if one.mouth)])
+        # a voice needs a moment; what is being spoken is not interrupted by what is only written so far
+        at = max([told.at + UNSPOKEN_AFTER_MS, *(one.until for one in self._sayings if one.mouth)])
         unspoken = _Speech(at, length)
         pages = captions.pages(unspoken, text, self._host.name)
         if not pages:
@@ -137,11 +139,13 @@ class Speaking:
         self._say(Saying(str(told.id), at, pages[-1].until, pages))
         return True
 
-    def _speech(self, data: dict[str, Any]) -> bool:
+    def _speech(self, told: Told) -> bool:
+        data = told.data
         message = data["message"]
         text = self._texts.get(message)
         if text == "":
             return False
+        text = data.get("text") or text
         if text is None:  # written before the snapshot
             text = " ".join(word["text"] for word in data["words"])
         words = tuple(_Word(word["text"], word["start"], word["end"]) for word in data["words"])
@@ -149,8 +153,9 @@ class Speaking:
         pages = captions.pages(speech, text, self._host.name)
         at, until = speech.starts_at, speech.starts_at + speech.duration
         mouth = tuple(Mouth(at + shape["at"], shape["opening"]) for shape in data["mouth"])
-        self._sayings = [one for one in self._sayings if one.message != message]
-        self._say(Saying(message, at, max([until, *(page.until for page in pages)]), pages, mouth))
+        # what was written gives way to its sound; a part of it, to nothing
+        self._sayings = [one for one in self._sayings if one.message not in (message, str(told.id))]
+        self._say(Saying(str(told.id), at, max([until, *(page.until for page in pages)]), pages, mouth))
         return True
 
     def _say(self, saying: Saying) -> None:

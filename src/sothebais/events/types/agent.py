@@ -107,9 +107,12 @@ class MouthShape(Data):
 
 
 class AgentSpeech(Data):
-    """A message is spoken on the stream; words and mouth shapes drive captions and drawing."""
+    """A message, or one part of it after the other, is spoken on the stream; words and mouth shapes drive captions and
+    drawing. ``text`` is the part as it is written (null: the whole message); the sound is kept under this event's id.
+    """
 
     message: EventId
+    text: LongText | None = None
     voice: ShortText
     starts_at: Millis
     duration: Millis

@@ -43,8 +43,6 @@ class Fragments:
 
     def write(self, packet: Packet) -> None:
         """Take a packet; hand on what that completes."""
-        if packet.dts < 0:
-            return  # what the sound's encoder puts before the beginning
         self._muxed.write(packet)
         self._give()
 

@@ -30,7 +30,7 @@ class Templates:
 
 
 class Muxed:
-    """Packets into one container. With ``rebase`` the first one that is written is at zero."""
+    """Packets into one container, from a key frame on. With ``rebase`` that one is at zero; else it keeps its time."""
 
     def __init__(self, container: Any, templates: Templates, *, rebase: bool) -> None:
         self._container = container
@@ -46,11 +46,13 @@ class Muxed:
         """Into the container, where it belongs in time."""
         base = self._bases[packet.kind]
         if self._begin is None:
-            # sound that lies before the first picture is not sent
-            self._begin = packet.pts * base if self._rebase else Fraction(0)
-        shift = int(self._begin / base)
-        if packet.dts < shift:
-            return
+            if packet.kind != "video" or not packet.key:
+                return
+            self._begin = packet.pts * base
+        begin = int(self._begin / base)
+        if packet.dts < begin:
+            return  # sound that lies before the first picture
+        shift = begin if self._rebase else 0
         made: Any = av.Packet(packet.data)
         made.stream = self._streams[packet.kind]
         made.pts, made.dts, made.duration = packet.pts - shift, packet.dts - shift, packet.duration
