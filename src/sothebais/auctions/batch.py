@@ -34,9 +34,11 @@ from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisE
 from sothebais.events.log import Position, Record, chain_hash
 
 #: A large batch goes to PostgreSQL in parts, which are written while the next ones are decided: the first one soon,
-#: each later one half as large again, as PostgreSQL takes longer over a part than this process over as many bids.
+#: each later one half as large again, as PostgreSQL takes longer over a part than this process over as many bids. A part
+#: of hundreds would cost both more for each bid.
 WRITE_BIDS_FIRST = 12
 WRITE_BIDS_GROWTH = 1.5
+WRITE_BIDS_MAX = 64
 
 _NOWHERE = Position(0, 0, 0)
 
@@ -106,7 +108,7 @@ class Batch:
                 await self._decide_step(index, command)
             if index - begun >= part - 1 and len(self._commands) - index > part:
                 await self._write(())
-                begun, part = index + 1, int(part * WRITE_BIDS_GROWTH)
+                begun, part = index + 1, min(int(part * WRITE_BIDS_GROWTH), WRITE_BIDS_MAX)
         await self._written()
         for working in self._lots.values():
             await self._advance_to_end(working)
