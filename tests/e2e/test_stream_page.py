@@ -261,8 +261,10 @@ def test_sound_captions_pause_and_keys(browser: Browser, house: PageHouse, lot: 
     with visitor(browser, house.url) as ana:
         page = ana.page(f"/auctions/{lot}")
         until(page, "stats.state === 'playing'", "it plays")
-        page.get_by_role("button", name="Sound on").click()
-        expect(page.get_by_role("button", name="Sound off")).to_be_visible()
+        page.get_by_role("button", name="Turn the sound on").click()
+        expect(page.get_by_role("button", name="Turn the sound on")).to_be_hidden()
+        expect(page.get_by_role("button", name="Sound off")).to_be_attached()
+        page.locator("#stage").hover()
         expect(page.get_by_label("Volume")).to_be_visible()
         drawn = until(page, "stats.drawn > 0", "it draws")["drawn"]
         # the picture goes by the sound now, and goes on
@@ -270,7 +272,7 @@ def test_sound_captions_pause_and_keys(browser: Browser, house: PageHouse, lot: 
 
         page.locator("#stage").focus()
         page.keyboard.press("m")
-        expect(page.get_by_role("button", name="Sound on")).to_be_visible()
+        expect(page.get_by_role("button", name="Sound on", exact=True)).to_be_visible()
         page.keyboard.press("c")
         expect(page.get_by_role("button", name="Captions")).to_have_attribute("aria-pressed", "true")
         expect(page.locator("html")).to_have_attribute("data-connection", "live")

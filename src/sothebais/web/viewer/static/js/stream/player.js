@@ -66,7 +66,7 @@ export class Player {
       screen: () => this.#fullScreen(),
       again: () => this.#again(),
     });
-    this.#controls.show(this.#wishes);
+    this.#show();
     document.addEventListener("visibilitychange", this.#seen);
     addEventListener("online", this.#online);
     this.#look = setInterval(() => this.#watch(), LOOK_MS);
@@ -119,6 +119,10 @@ export class Player {
     this.#picture?.stop();
     this.#controls.remove();
     delete this.#stage.dataset.picture;
+  }
+
+  unmute() {
+    this.#sound(true, this.#wishes.volume || 1);
   }
 
   toggle() {
@@ -226,17 +230,22 @@ export class Player {
   #sound(on, volume) {
     Object.assign(this.#wishes, { sound: on, volume });
     this.#keep();
-    this.#controls.show(this.#wishes);
+    this.#show();
     this.#picture?.sound(on, volume).catch(() => {
       this.#wishes.sound = false;
-      this.#controls.show(this.#wishes);
+      this.#show();
     });
+  }
+
+  #show() {
+    this.#stage.dataset.sound = this.#wishes.sound ? "on" : "off";
+    this.#controls.show(this.#wishes);
   }
 
   #toggleCaptions() {
     this.#wishes.captions = this.#captions.turn(!this.#wishes.captions);
     this.#keep();
-    this.#controls.show(this.#wishes);
+    this.#show();
   }
 
   #keep() {

@@ -23,6 +23,7 @@ export function picture(given) {
     if (!url || player) return;
     player = new Player(stage, url);
     note.hidden = false;
+    $("[data-sound-on]").addEventListener("click", () => player?.unmute());
     onAir.watch();
   }
 
