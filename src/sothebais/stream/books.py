@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -42,8 +42,7 @@ class Books:
         try:
             self._notes.put_nowait(note)
         except asyncio.QueueFull:
-            self.left_out += 1
-            log.exception("stream.notes_full", left_out=self.left_out)
+            self._leave_out()
 
     def tell(self, type_: str, data: dict[str, Any]) -> None:
         """Have an event logged."""
@@ -70,9 +69,18 @@ class Books:
             await asyncio.wait_for(self._notes.join(), LAST_S)
 
     async def _written(self, note: Note) -> bool:
+        """Whether the next may follow. One that the database will never take must not hold up the others."""
         try:
             await note()
+        except (DataError, IntegrityError, ProgrammingError):
+            self._leave_out()
         except (DBAPIError, PoolTimeout, OSError) as error:
             log.warning("stream.waits_for_database", error=type(error).__name__)
             return False
+        except Exception:  # noqa: BLE001 - the show does not end because a line of its books is wrong
+            self._leave_out()
         return True
+
+    def _leave_out(self) -> None:
+        self.left_out += 1
+        log.exception("stream.note_left_out", left_out=self.left_out)

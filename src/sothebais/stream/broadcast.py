@@ -89,7 +89,13 @@ class Broadcast:
         self._states = StreamStates(parts.store, self.id)
         self._books = Books(parts.engine, self.id, parts.clock)
         self._scenery = Scenery(
-            parts.engine, parts.assets, desired, send=self._send, spawn=self._spawn, fault=self._books.fault
+            parts.engine,
+            parts.assets,
+            desired,
+            parts.clock,
+            send=self._send,
+            spawn=self._spawn,
+            fault=self._books.fault,
         )
         self._fairness = Fairness(
             parts.lots, self._settings.stream_pause_after_s, lambda text: self._books.fault("ENCODER", text)
@@ -111,6 +117,7 @@ class Broadcast:
         self._spoken: tuple[UUID, Millis] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: tuple[str, UUID | None] | None = None
+        self._over = asyncio.Event()
         self._follower = self._new_follower()
         self._follower_at = self._clock.monotonic()
         self._hears: dict[type, Callable[[Any], None]] = {
@@ -121,6 +128,7 @@ class Broadcast:
             m.Report: lambda message: self._reported(message.report),
             m.FramePng: self._framed,
             m.PictureReady: self._decoded,
+            m.PictureGone: lambda message: self._scenery.gone(message.ref),
             m.Spoke: self._spoke,
             m.Fault: self._media_fault,
         }
@@ -178,7 +186,7 @@ class Broadcast:
         """End the broadcast: finish every output, then close its books."""
         if not self.over():
             self._ending = cause, actor
-            self._send(m.Stop())
+            self._over.set()
 
     async def frame(self, wide: int = 0) -> m.FramePng:
         """What is on air now, as PNG. Raises TimeoutError when the media process does not answer."""
@@ -211,12 +219,11 @@ class Broadcast:
         while not self.over():
             begun = self._heard_at = self._clock.monotonic()
             self.hello = None
-            self._scenery.begin()
             logs = self._settings.data_dir / "logs"
             self.child = await MediaChild.start(self._begin(), self._heard, logs=logs)
             log.info("stream.media_started", stream=str(self.id), pid=self.child.pid)
-            self._scenery.hang(self._follower.artworks)
-            code = await self.child.wait()
+            self._scenery.begin()
+            code = await self._live(self.child)
             self.child = None
             if self.over():
                 return
@@ -224,6 +231,17 @@ class Broadcast:
             self._media_died(code, lived)
             pause = RESTART_S if lived >= HEALTHY_S else min(pause * 2, RESTART_S_MAX)
             await self._clock.sleep(pause)
+
+    async def _live(self, child: MediaChild) -> int:
+        """The exit code of a media process, at its own end or at that of the broadcast."""
+        died, over = asyncio.create_task(child.wait()), asyncio.create_task(self._over.wait())
+        try:
+            await asyncio.wait({died, over}, return_when=asyncio.FIRST_COMPLETED)
+            return await (child.stop(ended=True) if self.over() else died)
+        finally:
+            for task in (died, over):
+                task.cancel()
+            await asyncio.gather(died, over, return_exceptions=True)
 
     def _media_died(self, code: int, lived: float) -> None:
         self.restarts += 1
@@ -289,6 +307,7 @@ class Broadcast:
             asked.set_result(frame)
 
     def _decoded(self, picture: m.PictureReady) -> None:
+        self._scenery.decoded(picture.ref)
         if picture.fault is not None:
             self._books.fault("ASSET", f"{picture.ref}: {picture.fault}")
 
@@ -348,8 +367,7 @@ class Broadcast:
 
     def _changed(self, change: Change) -> None:
         self._change = change
-        if self.child is not None:
-            self._scenery.hang(self._follower.artworks)
+        self._scenery.hang(change.state)
         self._show()
 
     def _told(self, told: Told) -> None:
@@ -529,6 +547,7 @@ class Broadcast:
         self._books.note(lambda: records.end(engine, stream, now, ended))
         self._publish(ended_at=now)
         self._preview.end(cause)
+        self._scenery.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _spawn(self, work: Any) -> None:

@@ -95,8 +95,11 @@ class Encoder:
 
     def sound(self, block: NDArray[np.float32], first: int, at: float) -> list[Packet]:
         """Encode ``(2, n)`` samples that begin with sample ``first`` of the stream; ``at`` is when they are heard."""
-        if self._samples is None:
-            self._samples = first
+        expected = None if self._samples is None else self._samples + self._waiting.shape[1]
+        if expected != first:
+            # the first block, or time was left out: sound goes on where the picture does
+            self._samples, self._waiting = first, self._waiting[:, :0]
+        assert self._samples is not None
         self._waiting = np.concatenate((self._waiting, block), axis=1) if self._waiting.shape[1] else block
         made = []
         while self._waiting.shape[1] >= AAC_FRAME:

@@ -20,6 +20,7 @@ from sothebais.events.actions import REASON_LENGTH_MAX
 log = structlog.get_logger(__name__)
 
 
+REASON: Final = "The stream has shown no picture"
 #: A picture this recent means that people can follow again.
 BACK_S: Final = 1.5
 
@@ -28,7 +29,7 @@ class Lots(Protocol):
     """Pauses what is on, and goes on afterwards."""
 
     async def pause(self, reason: str) -> list[UUID]:
-        """Pause every lot that is open; those that were."""
+        """Pause every lot that is open; those that were. Raises Unavailable when none could be."""
 
     async def resume(self, lots: list[UUID], reason: str) -> None:
         """Resume these, where they are still paused."""
@@ -44,11 +45,13 @@ class Fairness:
     async def look(self, away_s: float) -> None:
         """Judge by how long there has been no picture. What cannot be done now is tried at the next look."""
         try:
-            if self._after_s and away_s > self._after_s and not self.paused:
-                reason = f"The stream has shown no picture for {away_s:.0f} seconds."
-                self.paused = await self._lots.pause(reason)
-                if self.paused:
-                    self._tell(f"{len(self.paused)} lots are paused: {reason}")
+            if self._after_s and away_s > self._after_s:
+                # again and again: another lot may open meanwhile
+                reason = f"{REASON} for {away_s:.0f} seconds."
+                stopped = await self._lots.pause(reason)
+                self.paused += stopped
+                if stopped:
+                    self._tell(f"{len(stopped)} lots are paused: {reason}")
             elif self.paused and away_s < BACK_S:
                 await self._lots.resume(self.paused, "The stream is back.")
                 self.paused = []
@@ -63,14 +66,23 @@ class PausedLots:
         self._database, self._auctions = database, auctions
 
     async def pause(self, reason: str) -> list[UUID]:
-        """Pause every lot of a campaign day that is open; those that were. Raises Unavailable."""
+        """Pause every lot of a campaign day that is open; those that were. Raises Unavailable when none could be."""
         statement = sa.select(Auction.id).where(Auction.status == Status.ACTIVE, Auction.campaign_day_id.is_not(None))
         try:
             async with self._database.connect() as connection:
                 open_lots = list((await connection.execute(statement.order_by(Auction.id))).scalars())
         except (DBAPIError, PoolTimeout) as error:
             raise Unavailable("The lots cannot be read just now.", retry_after=1) from error
-        return [lot for lot in open_lots if await self._step(lot, "PAUSE", reason)]
+        paused: list[UUID] = []
+        for lot in open_lots:
+            try:
+                if await self._step(lot, "PAUSE", reason):
+                    paused.append(lot)
+            except Unavailable:
+                if not paused:
+                    raise
+                break  # those that are must be remembered; the others follow at the next look
+        return paused
 
     async def resume(self, lots: list[UUID], reason: str) -> None:
         """Resume these; one that somebody else has resumed or ended is left alone."""

@@ -1,6 +1,8 @@
 """The pictures that scenes show, decoded and kept in memory within a bound."""
 
+import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import skia
@@ -17,12 +19,17 @@ class Pictures(Protocol):
 
 
 class HeldPictures:
-    """Pictures that were put in. The one unused for longest goes when there are too many bytes."""
+    """Pictures that were put in, by any thread. The one unused for longest goes when there are too many bytes, and
+    ``on_gone`` is told."""
 
-    def __init__(self, bytes_max: int = PICTURES_BYTES_MAX) -> None:
+    def __init__(
+        self, bytes_max: int = PICTURES_BYTES_MAX, *, on_gone: Callable[[str], None] = lambda _ref: None
+    ) -> None:
         self.bytes_max = bytes_max
+        self._on_gone = on_gone
         self.bytes_held = 0
         self._held: OrderedDict[tuple[str, int], skia.Image] = OrderedDict()
+        self._lock = threading.Lock()
 
     def put(self, ref: str, encoded: bytes, frame: int = 0) -> tuple[int, int]:
         """Decode a still (PNG, JPEG, WebP …) and keep it; its width and height. Raises ValueError for anything else."""
@@ -35,21 +42,26 @@ class HeldPictures:
 
     def put_image(self, ref: str, image: skia.Image, frame: int = 0) -> None:
         """Keep a decoded picture."""
-        key = (ref, frame)
-        if (old := self._held.pop(key, None)) is not None:
-            self.bytes_held -= _size(old)
-        self._held[key] = image
-        self.bytes_held += _size(image)
-        while self.bytes_held > self.bytes_max and len(self._held) > 1:
-            _, gone = self._held.popitem(last=False)
-            self.bytes_held -= _size(gone)
+        key, forgotten = (ref, frame), dict[str, None]()
+        with self._lock:
+            if (old := self._held.pop(key, None)) is not None:
+                self.bytes_held -= _size(old)
+            self._held[key] = image
+            self.bytes_held += _size(image)
+            while self.bytes_held > self.bytes_max and len(self._held) > 1:
+                (other, _), gone = self._held.popitem(last=False)
+                self.bytes_held -= _size(gone)
+                forgotten[other] = None
+        for other in forgotten:
+            self._on_gone(other)
 
     def picture(self, ref: str, frame: int = 0) -> skia.Image | None:
         """A frame of an asset; its first frame where that one is missing."""
-        for key in ((ref, frame), (ref, 0)):
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
+        with self._lock:
+            for key in ((ref, frame), (ref, 0)):
+                if key in self._held:
+                    self._held.move_to_end(key)
+                    return self._held[key]
         return None
 
 

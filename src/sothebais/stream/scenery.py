@@ -1,7 +1,7 @@
 """What a broadcast can show: its scenes at their revisions, the pictures they need, and the state as it is shown."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import structlog
@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais.catalog.assets import AssetStore
+from sothebais.clock import Clock
 from sothebais.errors import SothebaisError
 from sothebais.instants import Millis
 from sothebais.stream import scene_store
@@ -22,6 +23,14 @@ from sothebais.stream.scenes import Scene, builtin, dump
 from sothebais.stream.show import Notice, OnAir, ShowState
 
 log = structlog.get_logger(__name__)
+
+#: Pictures that are sent and not yet decoded.
+IN_HAND_MAX: Final = 3
+#: A picture is waited for so long before the next is sent all the same.
+IN_HAND_S: Final = 5.0
+#: One that found no room is not sent again before so long.
+SEND_AGAIN_S: Final = 10.0
+PICTURE_BYTES_MAX: Final = m.MESSAGE_BYTES_MAX - 4_096
 
 NO_BOOKS: Final = Notice(
     "The house cannot reach its books just now.", "No bid is taken until it can. Lots get back the time that is lost."
@@ -38,6 +47,7 @@ class Scenery:
         engine: AsyncEngine,
         store: AssetStore,
         desired: Desired,
+        clock: Clock,
         *,
         send: Callable[[m.ToMedia], None],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
@@ -50,7 +60,14 @@ class Scenery:
         self._revisions: dict[str, int] = {}
         self._assets: dict[str, str] = {}
         #: References with the key they were sent for: an asset that was replaced is sent again.
-        self._sent: set[tuple[str, str]] = set()
+        self._artworks: tuple[str, ...] = ()
+        #: Pictures by what scenes call them, with the key in the asset store that was sent.
+        self._sent: dict[str, str] = {}
+        self._gone: dict[str, float] = {}
+        self._in_hand: set[str] = set()
+        self._decoded = asyncio.Event()
+        self._hanging = self._closed = False
+        self._clock = clock
         self._distrusted: tuple[str, int] | None = None
         self.desired = desired
         #: Whether the database cannot be reached.
@@ -83,7 +100,7 @@ class Scenery:
             self._revisions[override.name] = override.revision
         self._assets = {reference: row.path for reference, row in rows.items()}
         self._send(m.Scenes(self.documents()))
-        self.hang(())
+        self._hang()
 
     def documents(self) -> list[bytes]:
         """The stored scenes, for the media process."""
@@ -129,14 +146,59 @@ class Scenery:
     def begin(self) -> None:
         """A media process that knows nothing yet."""
         self._sent.clear()
+        self._gone.clear()
+        self._in_hand.clear()
+        self._decoded.set()
+        self._hang()
 
-    def hang(self, artworks: Iterable[str]) -> None:
-        """Send the pictures that are needed and were not sent yet, the scenes' first."""
-        wanted = [*self._assets.items(), *((key, key) for key in artworks if key)]
-        for reference, key in wanted:
-            if (reference, key) not in self._sent:
-                self._sent.add((reference, key))
-                self._spawn(self._send_picture(reference, key))
+    def close(self) -> None:
+        """No more pictures are needed."""
+        self._closed = True
+        self._decoded.set()
+
+    def hang(self, state: ShowState) -> None:
+        """Have the pictures sent that this state shows and that were not sent yet."""
+        self._artworks = artworks_of(state)
+        self._hang()
+
+    def decoded(self, ref: str) -> None:
+        """A picture that was sent is ready, or is none."""
+        self._in_hand.discard(ref)
+        self._decoded.set()
+
+    def gone(self, ref: str) -> None:
+        """The media process had no room for it any more."""
+        self._sent.pop(ref, None)
+        self._gone[ref] = self._clock.monotonic()
+
+    def _hang(self) -> None:
+        if not self._hanging and not self._closed and self._next() is not None:
+            self._hanging = True
+            self._spawn(self._send_pictures())
+
+    def _next(self) -> tuple[str, str] | None:
+        """The picture that is to be sent next, and its key in the asset store: the scenes' first, then the lots'."""
+        soonest = self._clock.monotonic() - SEND_AGAIN_S
+        for reference, key in (*self._assets.items(), *((key, key) for key in self._artworks)):
+            if self._sent.get(reference) != key and self._gone.get(reference, float("-inf")) <= soonest:
+                return reference, key
+        return None
+
+    async def _send_pictures(self) -> None:
+        """One after the other: a day's pictures at once would be more than a process can take."""
+        try:
+            while not self._closed and (found := self._next()) is not None:
+                reference, key = found
+                self._sent[reference] = key
+                await self._send_picture(reference, key)
+                while len(self._in_hand) >= IN_HAND_MAX:
+                    self._decoded.clear()
+                    try:
+                        await asyncio.wait_for(self._decoded.wait(), IN_HAND_S)
+                    except TimeoutError:
+                        self._in_hand.clear()
+        finally:
+            self._hanging = False
 
     async def _send_picture(self, reference: str, key: str) -> None:
         try:
@@ -144,4 +206,14 @@ class Scenery:
         except SothebaisError as error:
             self._fault("ASSET", error.message)
             return
+        if len(data) > PICTURE_BYTES_MAX:
+            self._fault("ASSET", f"{reference} has {len(data):,} bytes; at most {PICTURE_BYTES_MAX:,} can be shown")
+            return
+        self._in_hand.add(reference)
         self._send(m.Picture(reference, data))
+
+
+def artworks_of(state: ShowState) -> tuple[str, ...]:
+    """The assets that a state shows: the lot's first, then of those that come, then of those that were."""
+    lots = (*(() if state.lot is None else (state.lot,)), *state.upcoming, *reversed(state.results))
+    return tuple(dict.fromkeys(lot.artwork.ref for lot in lots if lot.artwork.ref))

@@ -86,9 +86,9 @@ class MediaChild:
         self._writer.close()
         return code
 
-    async def stop(self) -> int:
-        """Ask it to finish and leave; after ``LEAVE_S`` it is killed."""
-        self.send(Stop())
+    async def stop(self, *, ended: bool = False) -> int:
+        """Ask it to finish and leave; after ``LEAVE_S`` it is killed. ``ended``: the broadcast is over."""
+        self.send(Stop(ended))
         try:
             return await asyncio.wait_for(self.wait(), LEAVE_S)
         except TimeoutError:
@@ -108,4 +108,10 @@ class MediaChild:
                 body = await self._reader.readexactly(int.from_bytes(head, "big"))
             except (asyncio.IncompleteReadError, OSError):
                 return
-            self._on_message(from_media.decode(body))
+            try:
+                self._on_message(from_media.decode(body))
+            except Exception:
+                # what it says cannot be followed any more; another is started
+                log.exception("stream.media_not_understood", pid=self.pid)
+                self.kill()
+                return

@@ -51,14 +51,17 @@ class Slot:
             self._news.notify()
 
     def take(self, frame: int, left: Callable[[], float]) -> Composed | None:
-        """The picture of this frame as soon as it is there; when time is up the newest before it, else none."""
+        """The picture of this frame as soon as it is there; when time is up the newest before it, else none.
+
+        Whoever asks for a frame that is no longer held gets the oldest that is: what it had before is being painted over.
+        """
         with self._news:
             while not self._held or self._held[-1].frame < frame:
                 wait = left()
                 if wait <= 0:
                     break
                 self._news.wait(wait)
-            newest = None
+            newest = self._held.popleft() if self._held else None
             while self._held and self._held[0].frame <= frame:
                 newest = self._held.popleft()
             return newest
@@ -69,7 +72,7 @@ class Ahead:
 
     def __init__(self, state: ShowState, position: str | None) -> None:
         self._lock = threading.Lock()
-        self._states: deque[tuple[Millis, ShowState, str | None]] = deque([(0, state, position)], maxlen=STATES_MAX)
+        self._states: deque[tuple[Millis, ShowState, str | None]] = deque([(0, state, position)])
 
     def put(self, since: Millis, state: ShowState, position: str | None) -> None:
         """A state and when it begins. What was to come at its time or later is no longer true."""
@@ -79,6 +82,9 @@ class Ahead:
             if self._states[-1][0] >= since:
                 self._states.pop()
             self._states.append((since, state, position))
+            if len(self._states) > STATES_MAX + 1:
+                # what is on stays until the next but one: a state is never shown before its time
+                del self._states[1]
 
     def at(self, t: float) -> tuple[ShowState, str | None]:
         """The state that is right at an instant."""
@@ -90,9 +96,7 @@ class Ahead:
     def change(self, edit: Callable[[ShowState], ShowState]) -> None:
         """The same states, edited."""
         with self._lock:
-            self._states = deque(
-                [(since, edit(state), position) for since, state, position in self._states], maxlen=STATES_MAX
-            )
+            self._states = deque((since, edit(state), position) for since, state, position in self._states)
 
 
 class Composing(threading.Thread):
@@ -200,11 +204,14 @@ class SlatePicture:
         self._composer = Composer(Programme(builtin.scenes_for(width, height), width, height), pictures)
         self.notice = Notice("The picture will be back in a moment.", "Bids are taken as before.")
         self._drawn_at = -1
+        black = self._composer.compositor
+        self._composer.frame.convert(black.pixels, [black.canvas])
         self._lock = threading.Lock()
 
     def copy(self, state: ShowState, t: float) -> Pixels:
         """One for whoever keeps it."""
-        return self.at(state, t).copy()
+        with self._lock:
+            return self._at(state, t).copy()
 
     def at(self, state: ShowState, t: float) -> Pixels:
         """The I420 frame of the slate, good until the next is asked for."""
@@ -216,7 +223,11 @@ class SlatePicture:
         if second != self._drawn_at:
             self._drawn_at = second
             shown = ShowState(on_air=OnAir("slate", 0), campaign=state.campaign, notice=self.notice, clock=state.clock)
-            self._composer.render(shown, second * 1_000)
+            try:
+                self._composer.render(shown, second * 1_000)
+            except Exception:
+                # the last thing that may fail: then what was drawn before stays, at first nothing but darkness
+                log.exception("stream.slate_failed")
         return self._composer.frame.buffer
 
 

@@ -136,7 +136,9 @@ class Stall(Struct, tag=True, frozen=True):
 
 
 class Stop(Struct, tag=True, frozen=True):
-    """Finish every output and leave."""
+    """Finish every output and leave. ``ended``: the broadcast is over, no other process goes on with it."""
+
+    ended: bool = False
 
 
 type ToMedia = (
@@ -161,7 +163,7 @@ type ToMedia = (
 
 
 class Hello(Struct, tag=True, frozen=True, kw_only=True):
-    """The encode as players must know it; ``fragments_initial`` is the header of its MP4 form."""
+    """The encode as players must know it."""
 
     pid: int
     encoder: str
@@ -204,6 +206,12 @@ class PictureReady(Struct, tag=True, frozen=True):
 
     ref: str
     fault: str | None = None
+
+
+class PictureGone(Struct, tag=True, frozen=True):
+    """There was no room for a picture any more; whoever needs it sends it again."""
+
+    ref: str
 
 
 class FramePng(Struct, tag=True, frozen=True):
@@ -254,7 +262,7 @@ class Bye(Struct, tag=True, frozen=True):
     """Everything is finished."""
 
 
-type FromMedia = Hello | Live | Shown | Spoke | PictureReady | FramePng | Readings | Report | Fault | Bye
+type FromMedia = Hello | Live | Shown | Spoke | PictureReady | PictureGone | FramePng | Readings | Report | Fault | Bye
 
 _encoder = msgspec.msgpack.Encoder()
 to_media = msgspec.msgpack.Decoder(ToMedia)

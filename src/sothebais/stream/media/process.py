@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from av.error import FFmpegError
 
 from sothebais.clock import SystemClock
-from sothebais.errors import SothebaisError
+from sothebais.errors import InvalidInput, SothebaisError
 from sothebais.stream import decoding, encoding, scenes
-from sothebais.stream.audio.files import decode as decode_speech
+from sothebais.sound import decode as decode_speech
 from sothebais.stream.audio.mixer import Began, Clip, Mixer
 from sothebais.stream.audio.resample import to_house_rate
-from sothebais.stream.encoder import Encoder, Packet
+from sothebais.stream.encoder import Encoder, NoEncoder, Packet
 from sothebais.stream.media import messages as m
 from sothebais.stream.media.composing import Ahead, Composing, SlatePicture, Slot, with_artworks
 from sothebais.stream.media.link import Link
@@ -50,11 +51,11 @@ class MediaProcess:
         self._link = link
         self._begin = begin
         form = begin.form
-        self.encoder = Encoder(form, begin.codec)
+        self.encoder = self._some_encoder()
         self._templates = Templates(self.encoder)
         self._clock = SystemClock()
         self.pace = Pace(form.fps, self._clock, begin.offset_ms)
-        self._pictures = HeldPictures()
+        self._pictures = HeldPictures(on_gone=lambda ref: link.send(m.PictureGone(ref)))
         self._artworks: dict[str, Artwork] = {}
         self._ahead = Ahead(m.unpack(begin.state), begin.position)
         self._slot = Slot()
@@ -73,17 +74,18 @@ class MediaProcess:
             hand_on=self._hand_on,
             shown=link.send,
         )
-        self._worker = Worker()
+        # a picture may take a second to decode; speech and stills do not wait for it
+        self._worker, self._decoder = Worker("worker"), Worker("decoder")
         self._outputs: dict[str, Output] = {}
         self._starts: dict[str, int] = {}
         self._want = m.Want(packets=False, fragments=False)
         self._pieces: Fragments | None = None
         self._pieces_lock = threading.Lock()
-        later = self._later
+        later, decode = self._later, self._decode
         self._doing: dict[type, Callable[[Any], None]] = {
             m.State: self._state,
             m.Scenes: self._scenes,
-            m.Picture: lambda message: later(lambda: self._picture(message)),
+            m.Picture: lambda message: decode(lambda: self._picture(message)),
             m.Speak: lambda message: later(lambda: self._speak(message)),
             m.Hush: lambda message: self._mixer.hush(message.id),
             m.Cue: self._cue,
@@ -103,7 +105,7 @@ class MediaProcess:
     def start(self) -> None:
         """Begin composing, encoding and sending."""
         if self._begin.scenes:
-            self.composing.scenes(scenes.parse(scene) for scene in self._begin.scenes)
+            self._scenes(m.Scenes(self._begin.scenes))
         self.composing.start()
         self.sending.start()
         encoder = self.encoder
@@ -123,12 +125,12 @@ class MediaProcess:
         if self._begin.bed:
             self._bed(True)
 
-    def take(self, message: m.ToMedia) -> bool:
-        """Do what the manager says; False when that is to leave."""
-        if isinstance(message, m.Stop):
-            return False
-        self._doing[type(message)](message)
-        return True
+    def take(self, message: m.ToMedia) -> None:
+        """Do what the manager says. Raises InvalidInput for what is said at the wrong time."""
+        do = self._doing.get(type(message))
+        if do is None:
+            raise InvalidInput(f"There is nothing to do for {type(message).__name__} now.")
+        do(message)
 
     def watch(self) -> None:
         """Send readings every second. When encoding has failed the process ends, and its manager starts another."""
@@ -142,14 +144,14 @@ class MediaProcess:
         if self.sending.failure is not None:
             self._link.hang_up()
 
-    def finish(self) -> None:
+    def finish(self, *, ended: bool = False) -> None:
         """Stop, flush, let every output write its end within ``FINISH_S``."""
         self.composing.stop()
         self.sending.stop()
         self.sending.join(FINISH_S)
         outputs = list(self._outputs.values())
         for output in outputs:
-            output.ask_to_stop()
+            output.ask_to_stop(ended=ended)
         deadline = time.monotonic() + FINISH_S
         for output in outputs:
             if not output.join(max(0.0, deadline - time.monotonic())):
@@ -178,7 +180,13 @@ class MediaProcess:
                 )
         with self._pieces_lock:
             if self._pieces is not None:
-                self._pieces.write(packet)
+                try:
+                    self._pieces.write(packet)
+                except (FFmpegError, OSError, ValueError) as error:
+                    # those who watch in this form lose it; the show does not
+                    log.warning("stream.fragments_failed", reason=str(error))
+                    self._pieces = None
+                    self._begin_pieces()
 
     def _piece(self, piece: Piece) -> None:
         self._link.send(
@@ -200,8 +208,12 @@ class MediaProcess:
             if not want.fragments:
                 self._pieces = None
             elif self._pieces is None:
-                self._pieces = Fragments(self._templates, self._piece)
-                self._link.send(m.Live(m.FRAGMENT, m.INITIAL, 0, 0, self._clock.now(), self._pieces.initial))
+                self._begin_pieces()
+
+    def _begin_pieces(self) -> None:
+        self._pieces = Fragments(self._templates, self._piece)
+        self._link.send(m.Live(m.FRAGMENT, m.INITIAL, 0, 0, self._clock.now(), self._pieces.initial))
+        self.sending.ask_key()
 
     # what scenes show and people hear
 
@@ -224,8 +236,9 @@ class MediaProcess:
     def _picture(self, message: m.Picture) -> None:
         try:
             artwork = decoding.hold(self._pictures, message.ref, message.data)
-        except ValueError as error:
-            self._link.send(m.PictureReady(message.ref, str(error)))
+        except Exception as error:  # noqa: BLE001 - whatever a library makes of a file, it is told and left out
+            fault = str(error) if isinstance(error, ValueError) else type(error).__name__
+            self._link.send(m.PictureReady(message.ref, fault))
             return
         self._artworks[message.ref] = artwork
         self._ahead.change(lambda state: with_artworks(state, self._artworks))
@@ -326,7 +339,13 @@ class MediaProcess:
         return readings
 
     def _later(self, work: Callable[[], None]) -> None:
-        """Decoding takes longer than a message may."""
+        """What takes longer than a message may."""
+        self._submit(self._worker, work)
+
+    def _decode(self, work: Callable[[], None]) -> None:
+        self._submit(self._decoder, work)
+
+    def _submit(self, worker: "Worker", work: Callable[[], None]) -> None:
 
         def run() -> None:
             try:
@@ -336,16 +355,30 @@ class MediaProcess:
                 log.exception("stream.media_work_failed")
                 self._link.send(m.Fault("ASSET", f"{type(error).__name__}: {error}"[:300]))
 
-        self._worker.submit(run)
+        worker.submit(run)
+
+    def _some_encoder(self) -> Encoder:
+        """The one that is wished for; a show in another one's picture is better than none."""
+        form, codec = self._begin.form, self._begin.codec
+        try:
+            return Encoder(form, codec)
+        except (NoEncoder, FFmpegError, ValueError) as error:
+            if codec == encoding.SOFTWARE:
+                raise
+            log.warning("stream.encoder_not_here", encoder=codec, reason=str(error))
+            self._link.send(
+                m.Fault("ENCODER", f"{codec} cannot be opened; {encoding.SOFTWARE} encodes", recovered=True)
+            )
+            return Encoder(form, encoding.SOFTWARE)
 
 
 class Worker:
     """One thread that does things in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self._jobs: list[Callable[[], None]] = []
         self._news = threading.Condition()
-        threading.Thread(target=self._run, name="worker", daemon=True).start()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, job: Callable[[], None]) -> None:
         """Do it after those before it."""
@@ -372,19 +405,20 @@ def run(descriptor: int) -> int:
     media = MediaProcess(link, begin)
     media.start()
     threading.Thread(target=media.watch, name="watch", daemon=True).start()
-    asked = False
+    asked = ended = False
     for message in received:
         if media.sending.failure is not None:
             break
         try:
-            if not media.take(message):
-                asked = True
+            if isinstance(message, m.Stop):
+                asked, ended = True, message.ended
                 break
+            media.take(message)
         except Exception as error:
             # a word that cannot be followed must not end the picture
             log.exception("stream.media_message_failed", message=type(message).__name__)
-            link.send(m.Fault("COMPOSER", f"{type(message).__name__}: {type(error).__name__}: {error}"[:300]))
-    media.finish()
+            link.send(m.Fault("ENCODER", f"{type(message).__name__}: {type(error).__name__}: {error}"[:300]))
+    media.finish(ended=ended)
     link.close(FINISH_S)
     return 0 if asked and media.sending.failure is None else 1
 

@@ -50,7 +50,7 @@ class HlsFolder:
         self._part = bytearray()
         self._part_s, self._part_key = 0.0, False
         self._ats: list[tuple[float, float]] = []
-        self._fps = templates.fps
+        self._fps, self._usual_s = templates.fps, templates.key_interval_s
 
     def write(self, packet: Packet) -> None:
         """Take a packet; files follow when parts and segments are complete."""
@@ -61,10 +61,14 @@ class HlsFolder:
         self._fragments.write(packet)
 
     def close(self, *, ended: bool = False) -> None:
-        """The last segment. ``ended`` says that there will be no other."""
+        """The last segment. ``ended`` says that there will be no other: whatever comes then is another show."""
         self._fragments.close()
         self._finish_segment()
-        self._publish(ended=ended)
+        if self._kept.segments:
+            self._publish(ended=ended)
+        if ended:
+            self._kept.at = 0
+            self._keep()
 
     def _take(self, piece: Piece) -> None:
         if piece.pictures and piece.key:
@@ -105,10 +109,10 @@ class HlsFolder:
     def _finish_segment(self) -> None:
         self._finish_part()
         growing, self._growing = self._growing, None
+        data, self._data = self._data, bytearray()
         if growing is None or not growing.lasts:
             return
-        self._write(growing.name, bytes(self._data))
-        self._data.clear()
+        self._write(growing.name, bytes(data))
         kept = self._kept
         kept.next_number = growing.number + 1
         kept.segments.append(growing)
@@ -123,12 +127,15 @@ class HlsFolder:
             if kept.segments[0].initial != gone.initial:
                 kept.discontinuities += 1
                 self._remove(gone.initial)
-        self._write(_STATE, msgspec.json.encode(kept))
+        self._keep()
+
+    def _keep(self) -> None:
+        self._write(_STATE, msgspec.json.encode(self._kept))
 
     def _publish(self, *, ended: bool = False) -> None:
         segments = self._kept.segments
         before = self._kept.discontinuities + _changes(segments[: max(0, len(segments) - SEGMENTS_LISTED) + 1])
-        text = playlist.playlist(segments, self._growing, discontinuities=before, ended=ended)
+        text = playlist.playlist(segments, self._growing, discontinuities=before, usual_s=self._usual_s, ended=ended)
         self._write(playlist.NAME, text.encode())
 
     def _go_on(self, now: Millis) -> _Kept:
@@ -139,7 +146,8 @@ class HlsFolder:
             kept = _Kept()
         # numbers never go back, so that no player takes an old segment for a new one
         if now - kept.at > STALE_MS:
-            kept = _Kept(next_number=kept.next_number, discontinuities=kept.discontinuities + 1)
+            gone = kept.discontinuities + _changes(kept.segments)
+            kept = _Kept(next_number=kept.next_number, discontinuities=gone + bool(kept.segments), at=kept.at)
         named = {name for segment in kept.segments for name in (segment.name, segment.initial)}
         named |= {part.name for segment in kept.segments for part in segment.parts} | {playlist.NAME, _STATE}
         for path in self._folder.iterdir():

@@ -8,9 +8,17 @@ type Kind = Literal["RTMP", "HLS", "RECORDING", "PREVIEW"]
 
 #: Packets that may wait for one output: about four seconds of picture and sound at 30 frames a second.
 PACKETS_MAX = 320
-#: The first wait before a lost output is tried again; it doubles to the longest.
+#: The first wait before a lost output is tried again. It doubles: not far at first, so that an output is back within a
+#: second of its server, and further where the server has been away for long.
 BACKOFF_S = 0.25
+BACKOFF_S_MAX_AT_FIRST = 0.5
 BACKOFF_S_MAX = 4.0
+AT_FIRST_S = 120.0
+
+
+def longer(wait_s: float, away_s: float) -> float:
+    """The wait after a wait, for an output that has been away for so long."""
+    return min(wait_s * 2, BACKOFF_S_MAX_AT_FIRST if away_s < AT_FIRST_S else BACKOFF_S_MAX)
 
 
 class OutputSpec(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,6 @@
 sent late: the next one begins with a key frame.
 """
 
-import contextlib
 import threading
 import time
 from collections import deque
@@ -17,11 +16,11 @@ from av.error import FFmpegError
 from sothebais.stream.encoder import Packet
 from sothebais.stream.outputs.model import (
     BACKOFF_S,
-    BACKOFF_S_MAX,
     PACKETS_MAX,
     OutputReading,
     OutputReport,
     OutputSpec,
+    longer,
 )
 
 log = structlog.get_logger(__name__)
@@ -36,8 +35,8 @@ class Sink(Protocol):
     def write(self, packet: Packet) -> None:
         """Write one. Raises OSError or FFmpegError when it is lost."""
 
-    def close(self) -> None:
-        """Finish and let go; may wait for the peer."""
+    def close(self, *, ended: bool = False) -> None:
+        """Finish and let go; may wait for the peer. ``ended``: the broadcast is over, nobody goes on with it."""
 
 
 class SinkRefused(Exception):
@@ -63,7 +62,7 @@ class Output:
         self._packets_max = packets_max
         self._packets: deque[Packet] = deque()
         self._news = threading.Condition()
-        self._stopping = False
+        self._stopping = self._ended = False
         self._up = False
         self._awaits_key = True
         self._dropped = 0
@@ -105,10 +104,10 @@ class Output:
             sent_bytes=self._sent_bytes,
         )
 
-    def ask_to_stop(self) -> None:
-        """Write what waits, close, end."""
+    def ask_to_stop(self, *, ended: bool = False) -> None:
+        """Write what waits, close, end. ``ended`` where the broadcast is over."""
         with self._news:
-            self._stopping = True
+            self._stopping, self._ended = True, ended
             self._news.notify()
 
     def join(self, timeout_s: float) -> bool:
@@ -117,19 +116,18 @@ class Output:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        attempts, backoff, down_since = 0, BACKOFF_S, time.monotonic()
+        attempts, wait, down_since = 0, BACKOFF_S, time.monotonic()
         ever_up, told_down = False, False
         while not self._stopping:
             attempts += 1
             try:
                 sink = self._open()
-            except (OSError, FFmpegError, SinkRefused, ValueError) as error:
-                reason = reason_of(error)
+            except Exception as error:  # noqa: BLE001 - whatever a library says, the output is tried again
                 if not told_down:
                     told_down = True
-                    self._say(up=False, attempts=attempts, reason=reason)
-                self._pause(backoff)
-                backoff = min(backoff * 2, BACKOFF_S_MAX)
+                    self._say(up=False, attempts=attempts, reason=reason_of(error))
+                self._pause(wait)
+                wait = longer(wait, time.monotonic() - down_since)
                 continue
             down_ms = round((time.monotonic() - down_since) * 1_000) if ever_up else None
             self._say(up=True, attempts=attempts, down_ms=down_ms)
@@ -140,14 +138,20 @@ class Output:
                 self._up = False
                 self._dropped += len(self._packets)
                 self._packets.clear()
-            # a lost connection is closed by this thread: that may take as long as a write
-            with contextlib.suppress(OSError, FFmpegError, ValueError):
-                sink.close()
             if lost is not None:
                 told_down = True
                 self._say(up=False, reason=lost)
-                backoff = BACKOFF_S if down_since - begun >= STEADY_S else min(backoff * 2, BACKOFF_S_MAX)
-                self._pause(backoff if down_since - begun < STEADY_S else BACKOFF_S)
+            self._close(sink, ended=lost is None and self._ended)
+            if lost is not None:
+                wait = BACKOFF_S if down_since - begun >= STEADY_S else longer(wait, 0.0)
+                self._pause(wait)
+
+    def _close(self, sink: Sink, *, ended: bool) -> None:
+        """By this thread: what is lost may take as long to close as to write to."""
+        try:
+            sink.close(ended=ended)
+        except Exception as error:  # noqa: BLE001 - it is gone either way
+            log.info("stream.output_closed", output=self.spec.name, reason=reason_of(error))
 
     def _write_all(self, sink: Sink) -> str | None:
         """Write until told to stop (null) or until the sink is lost (why)."""
@@ -163,7 +167,7 @@ class Output:
                 packet = self._packets.popleft()
             try:
                 sink.write(packet)
-            except (OSError, FFmpegError, SinkRefused, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - lost is lost
                 return reason_of(error)
             self._sent_bytes += len(packet.data)
 
@@ -192,6 +196,6 @@ def reason_of(error: Exception) -> str:
     """Why, without the address: libav's own texts have it, with its key, in full."""
     if isinstance(error, SinkRefused):
         return str(error)
-    if isinstance(error, OSError) and error.strerror:
+    if isinstance(error, OSError | FFmpegError) and error.strerror:
         return str(error.strerror)
     return type(error).__name__

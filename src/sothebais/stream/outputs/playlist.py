@@ -41,18 +41,20 @@ def playlist(
     growing: Segment | None,
     *,
     discontinuities: int,
+    usual_s: float = 1.0,
     ended: bool = False,
 ) -> str:
-    """The media playlist. ``growing`` is the segment that has parts only; ``discontinuities`` were listed before."""
+    """The media playlist. ``growing`` is the segment that has parts only; ``discontinuities`` were listed before, and
+    a segment usually lasts ``usual_s``."""
     listed = [*segments[-SEGMENTS_LISTED:], *([growing] if growing is not None else [])]
-    longest = max((segment.lasts for segment in segments[-SEGMENTS_LISTED:]), default=1.0)
+    longest = max((segment.lasts for segment in segments[-SEGMENTS_LISTED:]), default=usual_s)
     parts = [part.lasts for segment in listed for part in segment.parts]
     target = max([PART_S, *parts])
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:9",
         "#EXT-X-INDEPENDENT-SEGMENTS",
-        f"#EXT-X-TARGETDURATION:{max(1, math.ceil(longest))}",
+        f"#EXT-X-TARGETDURATION:{max(1, math.ceil(round(max(longest, usual_s), 3)))}",
         f"#EXT-X-PART-INF:PART-TARGET={target:.3f}",
         f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={target * 3:.3f}",
         f"#EXT-X-MEDIA-SEQUENCE:{listed[0].number if listed else 0}",

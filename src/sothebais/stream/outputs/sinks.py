@@ -27,6 +27,7 @@ class Templates:
     def __init__(self, encoder: Encoder) -> None:
         self.video, self.audio = encoder.video, encoder.audio
         self.fps = encoder.form.fps
+        self.key_interval_s = encoder.form.key_interval / encoder.form.fps
 
 
 class Muxed:
@@ -60,7 +61,7 @@ class Muxed:
         made.is_keyframe = packet.key
         self._container.mux_one(made)
 
-    def close(self) -> None:
+    def close(self, *, ended: bool = False) -> None:
         """Write the end and let go."""
         self._container.close()
 
@@ -74,8 +75,12 @@ def open_rtmp(url: str, templates: Templates, *, ca_file: str | None = None) -> 
         options=encoding.rtmp_options(url, ca_file=ca_file),
         timeout=(encoding.RTMP_CONNECT_S, encoding.RTMP_WRITE_S),
     )
-    sink = Muxed(container, templates, rebase=True)
-    container.start_encoding()
+    try:
+        sink = Muxed(container, templates, rebase=True)
+        container.start_encoding()
+    except BaseException:
+        container.close()
+        raise
     return sink
 
 
@@ -101,9 +106,9 @@ class Recording(Muxed):
             self._check()
         super().write(packet)
 
-    def close(self) -> None:
+    def close(self, *, ended: bool = False) -> None:
         try:
-            super().close()
+            super().close(ended=ended)
             self._file.flush()
             os.fsync(self._file.fileno())
         finally:
