@@ -1,14 +1,17 @@
 """Times, mouths, edges and files of speech, as values."""
 
+import io
 import struct
 from itertools import pairwise
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sothebais.agent.voice import align, loudness, mouth, timing
+from sothebais.agent.voice.flac import to_flac
 from sothebais.agent.voice.onnx_outputs import NotReadable, outputs_of, with_output
 from sothebais.agent.voice.ports import PACE_MAX, PACE_MIN, TEXT_LENGTH_MAX, Speech, SpokenWord, check, join, rested
 from sothebais.agent.voice.symbols import PhonemeRun, Utterance
@@ -136,6 +139,19 @@ def test_a_voice_takes_texts_and_paces_up_to_its_bounds_only() -> None:
     for text, pace in (("x" * (TEXT_LENGTH_MAX + 1), 1.0), (" ", 1.0), ("x", PACE_MIN - 0.01), ("x", PACE_MAX + 0.01)):
         with pytest.raises(InvalidInput):
             check(text, pace)
+
+
+@pytest.mark.parametrize("length", [1, 4_096, 4_097, 50_000])
+def test_a_flac_file_holds_every_sample_and_is_the_same_each_time(length: int) -> None:
+    pcm = (0.5 * np.sin(np.arange(length) * 0.05)).astype(np.float32)
+    file = to_flac(pcm, RATE)
+    assert file == to_flac(pcm, RATE)
+    with av.open(io.BytesIO(file)) as container:
+        stream = container.streams.audio[0]
+        assert (stream.rate, stream.channels, stream.format.name) == (RATE, 1, "s16")
+        read = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(stream)])
+    assert len(read) == length
+    assert np.abs(read / 32_767 - pcm).max() < 1 / 32_767
 
 
 def wav(
