@@ -33,7 +33,7 @@ from sothebais.db.engine import connect
 from sothebais.errors import Conflict, InvalidInput, NotFound, Unavailable
 from sothebais.state.store import StateStore
 from sothebais.stream import clip_file, render, scene_store, snapshot
-from sothebais.stream.audio import files
+from sothebais import sound
 from sothebais.stream.chronicle import Chronicle
 from sothebais.stream.compositor import Composer
 from sothebais.stream.follower import Change
@@ -80,7 +80,7 @@ async def sale(house: House, engine: AuctionEngine) -> Sale:
         said = await tell(house, "agent:message", a_message("One ether, and the light does the talking."))
         tone = np.sin(np.arange(22_050) * 2 * np.pi * 440 / 22_050).astype(np.float32) * 0.3
         spoken = await tell(house, "agent:speech", a_speech(said, house.now() + 100))
-        store.put_speech(spoken, files.encode(tone, 22_050))
+        store.put_speech(spoken, sound.encode(tone, 22_050))
         await bid(engine, lot, bea, "1.5")
         await tell(house, "stream:scene:update", a_scene("slate", boss))
         await asyncio.sleep(0.3)  # the lot's own time

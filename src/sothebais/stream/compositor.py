@@ -5,6 +5,7 @@ the dirty rectangles are drawn again from the bottom up. ``Compositor`` belongs 
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -25,21 +26,31 @@ _SMOOTH: Final = skia.SamplingOptions(skia.FilterMode.kLinear)
 
 
 class _Placed:
-    """A layer with the pixels it touches, computed once."""
+    """A layer with the pixels it touches and how they are drawn, computed once.
 
-    __slots__ = ("bottom", "layer", "left", "opaque", "right", "seen", "top")
+    ``clip`` is null where the surface's ink lies inside of the layer's clip anyway.
+    """
+
+    __slots__ = ("bottom", "clip", "layer", "left", "opaque", "order", "paint", "right", "seen", "top")
 
     def __init__(self, layer: Layer, surfaces: Surfaces) -> None:
         self.layer = layer
-        seen = layer.seen
+        self.order = (layer.z, layer.id)
+        self.paint = _OVER if layer.opacity == 255 else skia.Paint(Alpha=layer.opacity)
+        seen = inked = layer.seen
         if seen.area and not isinstance(layer.key.content, Group):
             ink = surfaces.get(layer.key, layer.rect.w, layer.rect.h)
-            seen = Rect(layer.rect.x + ink.x, layer.rect.y + ink.y, ink.w, ink.h).cut(seen)
+            inked = Rect(layer.rect.x + ink.x, layer.rect.y + ink.y, ink.w, ink.h)
+            seen = inked.cut(seen)
+        self.clip = None if layer.clip is None or seen == inked else _rect(layer.clip)
         self.seen = seen
         self.left, self.top, self.right, self.bottom = seen.x, seen.y, seen.right, seen.bottom
         if not seen.area:
             self.right = self.left
         self.opaque = layer.opacity == 255 and opaque(layer.key)
+
+
+_ORDER: Final = attrgetter("order")
 
 
 class Compositor:
@@ -67,6 +78,7 @@ class Compositor:
             return []
         before, now = self._by_id, dict[str, _Placed]()
         dirty: list[Rect] = []
+        moved = False
         for layer in layers:
             old = before.get(layer.id)
             if old is not None and (old.layer is layer or old.layer == layer):
@@ -76,6 +88,7 @@ class Compositor:
             dirty.append(new.seen)
             if old is not None:
                 dirty.append(old.seen)
+            moved = moved or old is None or old.order != new.order
         if len(now) != len(layers):
             raise ValueError("a picture has each layer's id once")
         gone = [old.seen for name, old in before.items() if name not in now]
@@ -84,8 +97,10 @@ class Compositor:
             self._groups = {name: held for name, held in self._groups.items() if name in now}
         rects = [self.canvas] if self._stale else merged((*dirty, *gone), self.canvas)
         self._stale = False
-        if dirty or gone:
-            self._order = sorted(now.values(), key=lambda placed: (placed.layer.z, placed.layer.id))
+        if moved or gone:
+            self._order = sorted(now.values(), key=_ORDER)
+        elif dirty:
+            self._order = [now[placed.layer.id] for placed in self._order]
         for rect in rects:
             self._draw(rect)
         return rects
@@ -123,10 +138,11 @@ class Compositor:
         if not hidden:
             canvas.drawColor(skia.ColorBLACK)
         for placed in touched:
-            self._blit(canvas, placed.layer)
+            self._blit(canvas, placed)
         canvas.restore()
 
-    def _blit(self, canvas: skia.Canvas, layer: Layer) -> None:
+    def _blit(self, canvas: skia.Canvas, placed: _Placed) -> None:
+        layer = placed.layer
         rect = layer.rect
         if isinstance(layer.key.content, Group):
             image, x, y = self._group(layer), rect.x, rect.y
@@ -135,13 +151,12 @@ class Compositor:
             image, x, y = ink.image, rect.x + ink.x, rect.y + ink.y
         if image is None:
             return
-        paint = _OVER if layer.opacity == 255 else skia.Paint(Alpha=layer.opacity)
-        if layer.clip is None:
-            canvas.drawImage(image, x, y, _AS_IT_IS, paint)
+        if placed.clip is None:
+            canvas.drawImage(image, x, y, _AS_IT_IS, placed.paint)
             return
         canvas.save()
-        canvas.clipRect(_rect(layer.clip), skia.ClipOp.kIntersect, False)
-        canvas.drawImage(image, x, y, _AS_IT_IS, paint)
+        canvas.clipRect(placed.clip, skia.ClipOp.kIntersect, False)
+        canvas.drawImage(image, x, y, _AS_IT_IS, placed.paint)
         canvas.restore()
 
     def _group(self, layer: Layer) -> skia.Image:
@@ -153,8 +168,8 @@ class Compositor:
         assert isinstance(content, Group)
         surface = blank(key.w, key.h)
         inner = surface.getCanvas()
-        for one in sorted(content.layers, key=lambda one: (one.z, one.id)):
-            self._blit(inner, one)
+        for placed in sorted((_Placed(one, self.surfaces) for one in content.layers), key=_ORDER):
+            self._blit(inner, placed)
         image = surface.makeImageSnapshot()
         if key.grow != 1000 or key.turn:
             scaled = blank(rect.w, rect.h)

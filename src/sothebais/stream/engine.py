@@ -15,6 +15,7 @@ from sothebais.db.engine import CONNECTION_ERRORS, connect
 from sothebais.stream import commands, direction, doorbell, records, snapshot
 from sothebais.stream.broadcast import Broadcast, Parts
 from sothebais.stream.commands import Desired
+from sothebais.stream.hls_files import HlsFiles
 from sothebais.stream.preview import Preview
 
 log = structlog.get_logger(__name__)
@@ -37,6 +38,7 @@ class StreamManager:
         self._parts = parts
         self.clock = parts.clock
         self.preview = Preview(parts.clock, want=self._want)
+        self.hls = HlsFiles(parts.settings.data_dir / "hls" / "live")
         self.broadcast: Broadcast | None = None
         #: Whether this process is the active one.
         self.active = False

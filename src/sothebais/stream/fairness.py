@@ -16,6 +16,7 @@ from sothebais.auctions.model import Override, Status
 from sothebais.auctions.tables import Auction
 from sothebais.errors import SothebaisError, Unavailable
 from sothebais.events.actions import REASON_LENGTH_MAX
+from sothebais.events.tables import EventLog
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,9 @@ class Lots(Protocol):
     async def resume(self, lots: list[UUID], reason: str) -> None:
         """Resume these, where they are still paused."""
 
+    async def left(self, reason: str) -> list[UUID]:
+        """Those that the house itself paused with a reason that begins like this, and that still are. Raises Unavailable."""
+
 
 class Fairness:
     """Pauses the lots when there has been no picture for ``after_s`` (0: never), and resumes what it paused."""
@@ -41,10 +45,14 @@ class Fairness:
     def __init__(self, lots: Lots, after_s: float, tell: Callable[[str], None]) -> None:
         self._lots, self._after_s, self._tell = lots, after_s, tell
         self.paused: list[UUID] = []
+        self._asked = False
 
     async def look(self, away_s: float) -> None:
         """Judge by how long there has been no picture. What cannot be done now is tried at the next look."""
         try:
+            if not self._asked:
+                self.paused = await self._lots.left(REASON)
+                self._asked = True
             if self._after_s and away_s > self._after_s:
                 # again and again: another lot may open meanwhile
                 reason = f"{REASON} for {away_s:.0f} seconds."
@@ -88,6 +96,25 @@ class PausedLots:
         """Resume these; one that somebody else has resumed or ended is left alone."""
         for lot in lots:
             await self._step(lot, "RESUME", reason)
+
+    async def left(self, reason: str) -> list[UUID]:
+        """What a stream-manager paused that is no longer there to resume it."""
+        last = (
+            sa.select(EventLog.data)
+            .where(EventLog.subject == sa.func.concat("auction:", Auction.id), EventLog.type == "auction:paused")
+            .order_by(EventLog.n.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        statement = sa.select(Auction.id, last.label("data")).where(Auction.status == Status.PAUSED)
+        try:
+            async with self._database.connect() as connection:
+                rows = (await connection.execute(statement)).all()
+        except (DBAPIError, PoolTimeout) as error:
+            raise Unavailable("The lots cannot be read just now.", retry_after=1) from error
+        return [
+            row.id for row in rows if row.data and row.data["actor"] is None and row.data["cause"].startswith(reason)
+        ]
 
     async def _step(self, lot: UUID, kind: str, reason: str) -> bool:
         step = Override(kind=kind, reason=reason[:REASON_LENGTH_MAX])  # type: ignore[arg-type]

@@ -21,6 +21,8 @@ type Form = Literal["packets", "mp4"]
 
 #: More bytes than this wait for a watcher, and it skips to the next key frame.
 BEHIND_BYTES_MAX: Final = 1024 * 1024
+#: So many messages wait, and it is let go: those that tell of positions are never skipped.
+MESSAGES_MAX: Final = 2_000
 #: A watcher that has taken nothing for so long is let go.
 STUCK_S: Final = 15.0
 WATCHERS_MAX: Final = 500
@@ -42,15 +44,19 @@ class Frame(Struct, frozen=True):
 class Watcher:
     """One who watches. ``next`` gives what is to be sent; whoever carries it sends one after the other."""
 
-    def __init__(self, form: Form, now: float) -> None:
+    def __init__(self, form: Form, clock: Clock) -> None:
         self.form = form
+        self._clock = clock
         self._frames: deque[Frame] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
         self._awaits_key = True
         self.skipped = 0
-        self.took_at = now
+        self._sending = False
+        self._waits_since = 0.0
         self.closed: str | None = None
+        #: Set with ``closed``; what waits may still be sent then.
+        self.ended = asyncio.Event()
 
     def put(self, frame: Frame) -> None:
         """Have it sent, unless it is a picture that means nothing without those that were lost."""
@@ -68,15 +74,21 @@ class Watcher:
                 self._awaits_key = True
                 self._news.set()
                 return
-        self._frames.append(frame)
-        self._bytes += len(frame.data)
-        self._news.set()
+        if len(self._frames) >= MESSAGES_MAX:
+            self.drop("too much waits for this connection")
+            return
+        self._add(frame)
 
     def put_initial(self, frame: Frame) -> None:
         """The header of its MP4: sent whatever is skipped, and a key frame follows."""
-        self._frames.append(msgspec.structs.replace(frame, kept=True))
-        self._bytes += len(frame.data)
+        self._add(msgspec.structs.replace(frame, kept=True))
         self._awaits_key = True
+
+    def _add(self, frame: Frame) -> None:
+        if not self._frames and not self._sending:
+            self._waits_since = self._clock.monotonic()
+        self._frames.append(frame)
+        self._bytes += len(frame.data)
         self._news.set()
 
     async def next(self) -> Frame | None:
@@ -88,15 +100,16 @@ class Watcher:
             await self._news.wait()
         frame = self._frames.popleft()
         self._bytes -= len(frame.data)
+        self._sending = True
         return frame
 
-    def took(self, now: float) -> None:
+    def took(self) -> None:
         """The last one was sent."""
-        self.took_at = now
+        self._sending, self._waits_since = False, self._clock.monotonic()
 
-    def waits_since(self, now: float) -> float:
+    def waits_s(self) -> float:
         """Seconds for which something waited and nothing was taken."""
-        return now - self.took_at if self._frames else 0.0
+        return self._clock.monotonic() - self._waits_since if self._frames or self._sending else 0.0
 
     def begin_anew(self) -> None:
         """Another encode: only a key frame of it means anything."""
@@ -107,6 +120,12 @@ class Watcher:
         """End the connection, after what waits."""
         self.closed = reason
         self._news.set()
+        self.ended.set()
+
+    def drop(self, reason: str) -> None:
+        """End the connection now."""
+        self.begin_anew()
+        self.close(reason)
 
 
 class Preview:
@@ -134,7 +153,7 @@ class Preview:
 
     def join(self, form: Form) -> Watcher:
         """Somebody comes; first it hears what is encoded and how."""
-        watcher = Watcher(form, self._clock.monotonic())
+        watcher = Watcher(form, self._clock)
         self._watchers.add(watcher)
         self._greet(watcher)
         for frame in self._groups[form]:
@@ -196,11 +215,9 @@ class Preview:
 
     def let_go_of_the_stuck(self) -> None:
         """Call it now and then."""
-        now = self._clock.monotonic()
-        for watcher in list(self._watchers):
-            if watcher.waits_since(now) > STUCK_S:
-                watcher.begin_anew()
-                watcher.close("nothing was taken for too long")
+        for watcher in self._watchers:
+            if watcher.waits_s() > STUCK_S:
+                watcher.drop("nothing was taken for too long")
 
     def _hand_on(self, frame: Frame, form: Form | None) -> None:
         for watcher in self._watchers:

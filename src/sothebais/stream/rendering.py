@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sothebais.errors import InvalidInput
 from sothebais.instants import Millis
-from sothebais.stream.audio.files import decode
+from sothebais.sound import decode
 from sothebais.stream.audio.mixer import BLOCK_MAX, Clip, Mixer
 from sothebais.stream.audio.resample import to_house_rate
 from sothebais.stream.audio.signals import RATE, SAMPLES_PER_MS

@@ -28,8 +28,8 @@ def blank(w: int, h: int) -> skia.Surface:
     return skia.Surface.MakeRaster(_info(w, h))
 
 
-def _info(w: int, h: int) -> skia.ImageInfo:
-    return skia.ImageInfo.Make(w, h, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+def _info(w: int, h: int, alpha: skia.AlphaType = skia.kPremul_AlphaType) -> skia.ImageInfo:
+    return skia.ImageInfo.Make(w, h, skia.kBGRA_8888_ColorType, alpha)
 
 
 class Surface(Struct, frozen=True):
@@ -83,15 +83,21 @@ class Surfaces:
     def _paint(self, key: Key, w: int, h: int) -> Surface:
         self.painted += 1
         pixels = np.zeros((h, w, 4), np.uint8)
-        surface = skia.Surface.MakeRasterDirect(_info(w, h), pixels, 4 * w)
+        covers = opaque(key)
+        # one that says it is opaque is copied, not blended
+        info = _info(w, h, skia.kOpaque_AlphaType if covers else skia.kPremul_AlphaType)
+        surface = skia.Surface.MakeRasterDirect(info, pixels, 4 * w)
         canvas = surface.getCanvas()
         place(canvas, key, w, h)
         paint(key.content, Brush(canvas, key.w, key.h, key.unit, themes.THEMES[key.theme], self.pictures))
-        if opaque(key):
+        if covers:
             return Surface(surface.makeImageSnapshot(), 0, 0, w, h)
-        x, y, wide, high = cv2.boundingRect(np.ascontiguousarray(pixels[..., 3]))
+        # colours are multiplied by their opacity: a byte that is not zero is in a pixel that shows
+        left, y, wide, high = cv2.boundingRect(pixels.reshape(h, 4 * w))
         if not wide or not high:
             return NOTHING
+        x = left // 4
+        wide = (left + wide + 3) // 4 - x
         return Surface(surface.makeImageSnapshot(skia.IRect.MakeXYWH(x, y, wide, high)), x, y, wide, high)
 
 

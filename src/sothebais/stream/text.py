@@ -1,6 +1,5 @@
 """Setting type: paragraphs that end in an ellipsis, and figures in equal cells."""
 
-from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Final
 
@@ -23,6 +22,9 @@ _ALIGN: Final = {
 SHRUNK_MIN: Final = 0.3
 #: A cell is a little narrower than the widest digit, whose own margins allow it; else figures look spaced out.
 CELL: Final = 0.93
+#: Numbers whose cells are kept, and characters whose widths are: a price that rolls is set in every frame.
+CELLS_KEPT_MAX: Final = 256
+ADVANCES_KEPT_MAX: Final = 1_024
 #: A space between figures and their unit, in sizes.
 SPACE: Final = 0.28
 
@@ -146,7 +148,7 @@ def _font(family: str, weight: int, italic: bool, size: float) -> skia.Font:
 class Cells(Struct, frozen=True):
     """Figures in cells: the characters with the left edge and width of each, and the width of all."""
 
-    characters: Sequence[tuple[str, float, float]]
+    characters: tuple[tuple[str, float, float], ...]
     width: float
 
 
@@ -156,6 +158,7 @@ def _digit(family: str, weight: int, size: float) -> float:
     return CELL * float(max(setting.measureText(digit) for digit in "0123456789"))
 
 
+@lru_cache(maxsize=CELLS_KEPT_MAX)
 def cells(text: str, style: Style) -> Cells:
     """Every digit in a cell of the same width; other characters keep their own."""
     setting, digit = font(style), _digit(style.family, style.weight, style.size)
@@ -166,7 +169,12 @@ def cells(text: str, style: Style) -> Cells:
             wide = max(wide, SPACE * style.size)
         found.append((char, x, wide))
         x += wide + style.spacing
-    return Cells(found, max(0.0, x - style.spacing) if text else 0.0)
+    return Cells(tuple(found), max(0.0, x - style.spacing) if text else 0.0)
+
+
+@lru_cache(maxsize=ADVANCES_KEPT_MAX)
+def _advance(char: str, family: str, weight: int, italic: bool, size: float) -> float:
+    return float(_font(family, weight, italic, size).measureText(char))
 
 
 def draw_cells(canvas: skia.Canvas, placed: Cells, style: Style, x: float, baseline: float) -> None:
@@ -174,7 +182,7 @@ def draw_cells(canvas: skia.Canvas, placed: Cells, style: Style, x: float, basel
     setting = font(style)
     paint = skia.Paint(Color=style.colour, AntiAlias=True)
     for char, left, wide in placed.characters:
-        own = setting.measureText(char)
+        own = _advance(char, style.family, style.weight, style.italic, style.size)
         canvas.drawString(char, x + left + (wide - own) / 2, baseline, setting, paint)
 
 

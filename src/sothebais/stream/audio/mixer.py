@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from sothebais.errors import InvalidInput, Overloaded, TooLarge
 from sothebais.instants import Millis
+from sothebais.sound import mono
 from sothebais.stream.audio import loudness
 from sothebais.stream.audio.bed import WRAP, music
 from sothebais.stream.audio.cues import Cue, sound_of
 from sothebais.stream.audio.envelopes import Ducking, Switch
 from sothebais.stream.audio.limiter import DELAY, Limiter
-from sothebais.stream.audio.signals import RATE, SAMPLES_PER_MS, Samples, amplitude, fade, mono
+from sothebais.stream.audio.signals import RATE, SAMPLES_PER_MS, Samples, amplitude, fade
 
 CLIPS_MAX: Final = 16
 CUES_MAX: Final = 8

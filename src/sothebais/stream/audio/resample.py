@@ -13,9 +13,9 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from sothebais.errors import InvalidInput
-from sothebais.stream.audio.signals import RATE, Samples, mono
+from sothebais.sound import RATE_MAX, RATE_MIN, mono
+from sothebais.stream.audio.signals import RATE, Samples
 
-RATE_MIN, RATE_MAX = 8_000, 96_000
 #: Rates whose ratio to 48 kHz has larger terms would need a weight for nearly every sample.
 TERM_MAX: Final = 1_000
 #: Zero crossings of the filter on each side; with this window what is left of images lies 90 dB down.

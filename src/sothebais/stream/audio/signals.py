@@ -6,8 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sothebais.errors import InvalidInput
-
 #: Samples a second of everything that is mixed; a whole number of samples to the millisecond.
 RATE: Final = 48_000
 SAMPLES_PER_MS: Final = RATE // 1_000
@@ -24,19 +22,6 @@ def db(ratio: float) -> float:
 def amplitude(decibels: float) -> float:
     """The amplitude ratio of so many decibels."""
     return float(10 ** (decibels / 20))
-
-
-def mono(pcm: NDArray[np.float32]) -> Samples:
-    """``(n,)``, ``(1, n)`` or ``(n, 1)`` float samples as ``(n,)``.
-
-    Raises InvalidInput for other shapes, other types, and samples that are not finite.
-    """
-    if pcm.dtype != np.float32 or pcm.size != max(pcm.shape, default=0) or pcm.ndim not in (1, 2):
-        raise InvalidInput(f"speech is mono float32, not {pcm.dtype} of the shape {pcm.shape}")
-    flat = pcm.reshape(-1)
-    if not np.isfinite(flat).all():
-        raise InvalidInput("the samples are not all finite numbers")
-    return flat
 
 
 @lru_cache(maxsize=32)

@@ -16,8 +16,8 @@ from av.error import FFmpegError
 
 from sothebais.clock import SystemClock
 from sothebais.errors import InvalidInput, SothebaisError
-from sothebais.stream import decoding, encoding, scenes
 from sothebais.sound import decode as decode_speech
+from sothebais.stream import decoding, encoding, scenes
 from sothebais.stream.audio.mixer import Began, Clip, Mixer
 from sothebais.stream.audio.resample import to_house_rate
 from sothebais.stream.encoder import Encoder, NoEncoder, Packet

@@ -43,12 +43,12 @@ def roll(content: Roll, brush: Brush) -> None:
     canvas.clipRect(skia.Rect.MakeLTRB(0, baseline - height * 1.25, brush.w, baseline + height * 0.3))
     for old, new in _pairs(before, after):
         if old is not None and new is not None and old[0] == new[0] and abs(old[1] - new[1]) < 0.5:
-            text.draw_cells(canvas, Cells([new], 0), style, 0, baseline)
+            text.draw_cells(canvas, Cells((new,), 0), style, 0, baseline)
             continue
         if old is not None:
-            text.draw_cells(canvas, Cells([old], 0), _faded(style, 1 - done), 0, baseline - rise * done)
+            text.draw_cells(canvas, Cells((old,), 0), _faded(style, 1 - done), 0, baseline - rise * done)
         if new is not None:
-            text.draw_cells(canvas, Cells([new], 0), _faded(style, done), 0, baseline + rise * (1 - done))
+            text.draw_cells(canvas, Cells((new,), 0), _faded(style, done), 0, baseline + rise * (1 - done))
     canvas.restore()
     width = before.width + (after.width - before.width) * done
     _unit(content.unit, unit, width, baseline, brush)

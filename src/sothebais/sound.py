@@ -1,4 +1,4 @@
-"""Speech as FLAC, mono, 16 bits: what lies in the asset store under ``speech/<message id>.flac``."""
+"""Speech as FLAC, mono, 16 bits: the host writes it, the stream reads it, so it stands below both."""
 
 import io
 from fractions import Fraction
@@ -10,8 +10,12 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from sothebais.errors import InvalidInput, TooLarge
-from sothebais.stream.audio.resample import RATE_MAX, RATE_MIN
-from sothebais.stream.audio.signals import Samples, mono
+
+type Samples = NDArray[np.float32]
+
+#: Samples a second that a voice may have.
+RATE_MIN: Final = 8_000
+RATE_MAX: Final = 96_000
 
 #: A speech lasts at most so long, and no file of one is longer than this.
 SPEECH_SECONDS_MAX: Final = 120
@@ -67,6 +71,19 @@ def decode(encoded: bytes) -> tuple[Samples, int]:
         raise InvalidInput("the speech is not a FLAC file that can be read") from error
     whole = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     return (whole * (32_768 / _SCALE)).astype(np.float32), rate
+
+
+def mono(pcm: NDArray[np.float32]) -> Samples:
+    """``(n,)``, ``(1, n)`` or ``(n, 1)`` float samples as ``(n,)``.
+
+    Raises InvalidInput for other shapes, other types, and samples that are not finite.
+    """
+    if pcm.dtype != np.float32 or pcm.size != max(pcm.shape, default=0) or pcm.ndim not in (1, 2):
+        raise InvalidInput(f"speech is mono float32, not {pcm.dtype} of the shape {pcm.shape}")
+    flat = pcm.reshape(-1)
+    if not np.isfinite(flat).all():
+        raise InvalidInput("the samples are not all finite numbers")
+    return flat
 
 
 def _check(count: int, rate: int) -> None:
