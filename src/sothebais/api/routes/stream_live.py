@@ -5,11 +5,10 @@ the house sends there.
 import asyncio
 import contextlib
 import re
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from sothebais.api.errors import problem
@@ -25,13 +24,9 @@ router = APIRouter(prefix="/stream", tags=["stream"])
 
 _HLS_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,80}\.(m3u8|m4s|mp4)")
 _HLS_TYPES: Final = {"m3u8": "application/vnd.apple.mpegurl", "m4s": "video/iso.segment", "mp4": "video/mp4"}
-#: A playlist is waited for so long; three times a segment's length (RFC 8216bis).
-BLOCK_S_MAX: Final = 5.0
-BLOCK_LOOK_S: Final = 0.02
-#: Playlists of the future are not waited for.
-AHEAD_SEGMENTS_MAX: Final = 2
 WIDTH_MAX: Final = 1_920
-CLOSE_FULL: Final = 1013
+#: A watcher that is let go has so long to hear why.
+GOODBYE_S: Final = 2.0
 #: Anybody may show the stream; it is public.
 _ANYWHERE: Final = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 _NOT_ON: Final[dict[int | str, dict[str, Any]]] = {
@@ -101,31 +96,16 @@ async def hls(
     if manager is None:
         return _elsewhere(request, f"hls/{name}")
     match = _HLS_NAME.fullmatch(name)
-    path = parts_of(request).settings.data_dir / "hls" / "live" / name
-    if match is None or not await asyncio.to_thread(path.is_file):
+    if match is None or (match[1] == "m3u8" and name != playlist.NAME):
         raise NotFound("There is no such piece of the stream.")
-    headers = {**_ANYWHERE, "cache-control": "no-cache" if match[1] == "m3u8" else "public, max-age=60, immutable"}
-    if match[1] != "m3u8":
-        return FileResponse(path, media_type=_HLS_TYPES[match[1]], headers=headers)
-    text = await _playlist(path, msn, part)
-    return Response(text, media_type=_HLS_TYPES["m3u8"], headers=headers)
-
-
-async def _playlist(path: Path, msn: int | None, part: int | None) -> str:
-    """The playlist, when it has what is waited for, or as it is after ``BLOCK_S_MAX``."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + BLOCK_S_MAX
-    while True:
-        text = await asyncio.to_thread(path.read_text)
-        if msn is None:
-            return text
-        number, newest = playlist.reached(text)
-        wanted = (msn, -1 if part is None else part)
-        # without a part the whole segment is meant: then its number is behind the growing one
-        there = number > msn or (part is not None and (number, newest) >= wanted)
-        if there or msn > number + AHEAD_SEGMENTS_MAX or loop.time() >= deadline or "#EXT-X-ENDLIST" in text:
-            return text
-        await asyncio.sleep(BLOCK_LOOK_S)
+    content: str | bytes | None
+    if match[1] == "m3u8":
+        content, cached = await manager.hls.playlist(msn, part), "no-cache"
+    else:
+        content, cached = await manager.hls.piece(name), "public, max-age=60, immutable"
+    if content is None:
+        raise NotFound("Nothing is on air." if name == playlist.NAME else "There is no such piece of the stream.")
+    return Response(content, media_type=_HLS_TYPES[match[1]], headers={**_ANYWHERE, "cache-control": cached})
 
 
 @router.websocket("/preview")
@@ -160,30 +140,31 @@ async def preview(socket: WebSocket, format: Form = "packets") -> None:
         return
     await socket.accept()
     watcher = manager.preview.join(format)
-    sending = asyncio.create_task(_send(socket, watcher, manager))
-    listening = asyncio.create_task(_listen(socket))
+    sending = asyncio.create_task(_send(socket, watcher))
+    work = {sending, asyncio.create_task(_listen(socket)), asyncio.create_task(watcher.ended.wait())}
     try:
-        await asyncio.wait({sending, listening}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        if watcher.closed is not None:
+            await asyncio.wait({sending}, timeout=GOODBYE_S)
     finally:
         manager.preview.leave(watcher)
-        for task in (sending, listening):
+        for task in work:
             task.cancel()
-        await asyncio.gather(sending, listening, return_exceptions=True)
+        await asyncio.gather(*work, return_exceptions=True)
         transport = socket.scope.get("extensions", {}).get("sothebais.transport")
         if watcher.closed is not None and transport is not None and transport.get_write_buffer_size():
             # a peer that takes nothing would never hear the goodbye
             transport.abort()
 
 
-async def _send(socket: WebSocket, watcher: Watcher, manager: StreamManager) -> None:
-    clock = manager.clock
+async def _send(socket: WebSocket, watcher: Watcher) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while (message := await watcher.next()) is not None:
             if message.text:
                 await socket.send_text(message.data.decode())
             else:
                 await socket.send_bytes(message.data)
-            watcher.took(clock.monotonic())
+            watcher.took()
         await socket.close(1000, watcher.closed or "")
 
 

@@ -138,13 +138,13 @@ class Link:
                 return
 
 
-def _body(reader: io.BufferedIOBase) -> bytes | None:
+def _body(reader: io.IOBase) -> bytes | None:
     try:
-        head = reader.read(4)
+        head: bytes = reader.read(4)
         length = int.from_bytes(head, "big")
         if len(head) < 4 or length > MESSAGE_BYTES_MAX:
             return None
-        body = reader.read(length)
+        body: bytes = reader.read(length)
     except OSError:  # killed in the middle of a word
         return None
     return body if len(body) == length else None
