@@ -119,7 +119,7 @@ class EndpointModel:
 
         async def facts(context: Context[Ask]) -> dict[str, str]:
             """The facts of the auction now, by token."""
-            return values(context.deps.facts)
+            return dict(values(context.deps.facts))
 
         async def schedule(context: Context[Ask]) -> list[dict[str, str]]:
             """The lots that are still to come."""

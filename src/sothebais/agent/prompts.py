@@ -97,7 +97,7 @@ def message(ask: Ask) -> str:
     """Everything other people wrote and everything that is known, as one JSON object."""
     intent = ask.intent
     data: dict[str, object] = {
-        "facts": values(ask.facts),
+        "facts": dict(values(ask.facts)),
         "catalogue_text": ask.facts.lot.story[:STORY_LENGTH_MAX] if ask.facts.lot and ask.facts.lot.story else None,
         "said_before": [
             {"by": "you" if line.host else "the public", "text": line.text[:HEARD_LENGTH_MAX]}

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from msgspec import structs
 
 from sothebais.agent import spoken
-from sothebais.agent.model import Draft, Facts, Line
+from sothebais.agent.model import Draft, Facts, Line, Moment
 from sothebais.agent.ports import Ask, LanguageModel, WriterFailed
 from sothebais.agent.scripted.host import ScriptedHost
 from sothebais.agent.scripted.lines import PLAIN
 from sothebais.agent.truth import judge
+from sothebais.agent.understanding import Wish, understand
 from sothebais.clock import Clock
 from sothebais.errors import Unavailable
 
@@ -24,6 +25,10 @@ REST_MS = 30_000
 #: Wordings of the scripted host that are tried before the plainest sentence is said.
 SCRIPTED_MAX = 4
 DRAFT_LENGTH_MAX = 2_000
+#: What is answered by the script alone: a model has nothing to add to a refusal, and everything to lose.
+SCRIPT_ONLY = frozenset(
+    {Wish.SECRET, Wish.ACTION, Wish.ATTACK, Wish.ABUSE, Wish.ADVICE, Wish.OPT_OUT, Wish.STANDING, Wish.OWN_BIDS}
+)
 
 _SPEAKER = re.compile(r"^\s*(?:\w{2,20}|the host)\s*:\s+(?=\S)", re.IGNORECASE)
 _REFUSES = re.compile(
@@ -37,12 +42,19 @@ class Writer:
     """Writes, judges and fills lines. ``counts`` has what happened: MODEL, SCRIPTED, FALLBACK, each failure, each guard."""
 
     def __init__(
-        self, clock: Clock, scripted: ScriptedHost, model: LanguageModel | None = None, *, deadline_ms: int = 2_500
+        self,
+        clock: Clock,
+        scripted: ScriptedHost,
+        model: LanguageModel | None = None,
+        *,
+        deadline_ms: int = 2_500,
+        script_only: frozenset[Wish] = SCRIPT_ONLY,
     ) -> None:
         self._clock = clock
         self._scripted = scripted
         self._model = model
         self._deadline_s = deadline_ms / 1_000
+        self._script_only = script_only
         self._failures = 0
         self._rests_until = 0.0
         self.counts: Counter[str] = Counter()
@@ -53,22 +65,25 @@ class Writer:
         blocked: list[str] = []
         spent = [0, 0]
         failure: str | None = None
-        if self._model is not None:
+        model = self._model
+        if ask.intent.moment is Moment.QUESTION and understand(ask.intent.heard or "").ask in self._script_only:
+            model = None
+        if model is not None:
             if self._clock.monotonic() < self._rests_until:
                 failure = "RESTING"
             else:
-                found = await self._of_model(self._model, ask, facts_now, blocked, spent)
+                found = await self._of_model(model, ask, facts_now, blocked, spent)
                 if isinstance(found, tuple):
                     self.counts["MODEL"] += 1
                     template, text = found
-                    return self._line(ask, template, text, self._model.name, False, spent, started, blocked, None)
+                    return self._line(ask, template, text, model.name, False, spent, started, blocked, None)
                 failure = found
         try:
             template, text = self._of_script(structs.replace(ask, facts=await facts_now()))
         except Unavailable:
             # without the facts there is one thing that is true
             template, text = PLAIN, PLAIN
-        stood_in = self._model is not None
+        stood_in = model is not None
         self.counts["FALLBACK" if stood_in else "SCRIPTED"] += 1
         if failure:
             self.counts[failure] += 1
@@ -76,7 +91,7 @@ class Writer:
 
     def refill(self, line: Line, facts: Facts) -> Line | None:
         """The same line with newer facts, for when it waited; None when it is no longer true."""
-        verdict = judge(line.template, facts)
+        verdict = judge(line.template, facts, reviewed=line.model is None)
         if verdict.text is None:
             return None
         return structs.replace(line, text=verdict.text, spoken=spoken.say(verdict.text))
@@ -101,7 +116,7 @@ class Writer:
                         # the endpoint works; asking again would bring the same
                         self._failures = 0
                         return "REFUSAL"
-                    verdict = judge(template, await facts_now())
+                    verdict = judge(template, await facts_now(), heard=ask.intent.heard)
                     if verdict.text is not None:
                         self._failures = 0
                         return template, verdict.text
@@ -125,10 +140,10 @@ class Writer:
 
     def _of_script(self, ask: Ask) -> tuple[str, str]:
         for _ in range(SCRIPTED_MAX):
-            template = self._scripted.line(ask)
-            verdict = judge(template, ask.facts)
+            line = self._scripted.line(ask)
+            verdict = judge(line.text, ask.facts, reviewed=line.reviewed)
             if verdict.text is not None:
-                return template, verdict.text
+                return line.text, verdict.text
         return PLAIN, PLAIN
 
     def _line(

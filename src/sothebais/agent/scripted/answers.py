@@ -23,7 +23,7 @@ ANSWERS: dict[Wish, tuple[tuple[str, ...], ...]] = {
     ),
     Wish.LEADER: (
         ("{leader} leads, at {price}.", "That would be {leader}, at {price}.", "{leader}, [for now|as things stand], at {price}."),
-        ("Nobody yet. [The position is open|The place is free], and {starting_price} opens it.",),
+        ("Nobody yet. [The position is open|The field is open], and {starting_price} opens it.",),
         ("[Bids are sealed|It is sealed bidding] here; nobody knows who leads, not even I.",),
         ("[Nobody leads at the moment|There is no lot on at the moment].",),
     ),

@@ -2,7 +2,9 @@
 
 import random
 from collections import OrderedDict, deque
-from collections.abc import Sequence, Set
+from collections.abc import Set
+
+from msgspec import Struct
 
 from sothebais.agent.model import Draft, Moment
 from sothebais.agent.ports import Ask, Persona
@@ -24,6 +26,21 @@ COLOURED_ONE_IN = 3
 _URGENT = frozenset({Moment.FAIR_WARNING, Moment.LAST_CALL, Moment.PAUSED, Moment.TROUBLE, Moment.CANCELLED})
 
 
+class Scripted(Struct, frozen=True):
+    """A line of the script. ``reviewed``: the house wrote it, not a character's file."""
+
+    text: str
+    reviewed: bool
+
+
+class _Tier(Struct, frozen=True):
+    """Templates of which one will do; the next tier is asked when none has its facts."""
+
+    key: str
+    templates: tuple[str, ...]
+    reviewed: bool = True
+
+
 class ScriptedHost:
     """A writer that needs no model. Its lines go through the same guards as a model's."""
 
@@ -35,50 +52,55 @@ class ScriptedHost:
 
     async def write(self, ask: Ask) -> Draft:
         """A line for the moment, or an answer. There always is one."""
-        return Draft(self.line(ask))
+        return Draft(self.line(ask).text)
 
-    def line(self, ask: Ask) -> str:
+    def line(self, ask: Ask) -> Scripted:
         """The same without waiting."""
-        key, tiers = _tiers(ask)
-        known = values(ask.facts).keys()
-        for templates in tiers:
-            found = self._pick(key, templates, known, ask)
+        for tier in _tiers(ask):
+            found = self._pick(tier, ask)
             if found is not None:
-                return found
-        return PLAIN
+                return Scripted(found, tier.reviewed)
+        return Scripted(PLAIN, True)
 
-    def _pick(self, key: str, templates: Sequence[str], known: Set[str], ask: Ask) -> str | None:
+    def _pick(self, tier: _Tier, ask: Ask) -> str | None:
+        history = self._history(tier.key)
+        known = values(ask.facts).keys()
+        for _ in range(ATTEMPTS_MAX):
+            node = grammar.parse(self._chance.choice(tier.templates))
+            bare = " ".join(grammar.expand(node, self._chance.randrange).split())
+            if not needed(bare) <= known:
+                continue
+            said = self._coloured(bare, ask)
+            text = next((one for one in (said, bare) if self._holds(one, tier, ask)), None)
+            if text is None:
+                continue
+            if bare not in history and text not in ask.avoid:
+                history.append(bare)
+                return text
+        # few wordings are possible: of all of them the one said longest ago
+        usable = self._every(tier, known, ask)
+        if not usable:
+            return None
+        places = {text: place for place, text in enumerate(history)}
+        oldest = min(usable, key=lambda text: places.get(text, -1))
+        history.append(oldest)
+        return oldest
+
+    def _history(self, key: str) -> deque[str]:
         history = self._said.setdefault(key, deque(maxlen=HISTORY_LINES_MAX))
         self._said.move_to_end(key)
         while len(self._said) > HISTORY_KINDS_MAX:
             self._said.popitem(last=False)
-        usable: list[str] = []
-        for _ in range(ATTEMPTS_MAX):
-            node = grammar.parse(self._chance.choice(templates))
-            bare = " ".join(grammar.expand(node, self._chance.randrange).split())
-            if not needed(bare) <= known:
-                continue
-            text = self._coloured(bare, ask)
-            if judge(text, ask.facts).refused_by is not None:
-                text = bare
-                if judge(text, ask.facts).refused_by is not None:
-                    continue
-            usable.append(text)
-            if bare not in history and text not in ask.avoid:
-                history.append(bare)
-                return text
-        # few wordings are possible: the one said longest ago, and never the last one if there is another
-        if not usable:
-            usable = self._all_usable(templates, known, ask)
-        if not usable:
-            return None
-        oldest = min(usable, key=lambda text: history.index(text) if text in history else -1)
-        history.append(oldest)
-        return oldest
+        return history
 
-    def _all_usable(self, templates: Sequence[str], known: Set[str], ask: Ask) -> list[str]:
-        texts = (" ".join(text.split()) for template in templates for text in grammar.every(grammar.parse(template)))
-        return [text for text in texts if needed(text) <= known and judge(text, ask.facts).refused_by is None]
+    def _holds(self, text: str, tier: _Tier, ask: Ask) -> bool:
+        return judge(text, ask.facts, reviewed=tier.reviewed).refused_by is None
+
+    def _every(self, tier: _Tier, known: Set[str], ask: Ask) -> list[str]:
+        texts = (
+            " ".join(text.split()) for template in tier.templates for text in grammar.every(grammar.parse(template))
+        )
+        return [text for text in texts if needed(text) <= known and self._holds(text, tier, ask)]
 
     def _coloured(self, text: str, ask: Ask) -> str:
         openers = openers_of(ask.persona)
@@ -93,17 +115,14 @@ def openers_of(persona: Persona) -> tuple[str, ...]:
     return next((OPENERS[bearing] for bearing in bearings if bearing), ())
 
 
-def _tiers(ask: Ask) -> tuple[str, tuple[tuple[str, ...], ...]]:
+def _tiers(ask: Ask) -> tuple[_Tier, ...]:
     moment = ask.intent.moment
     if moment is Moment.QUESTION:
         wish = understand(ask.intent.heard or "").ask
-        return f"answer:{wish}", ANSWERS[wish]
+        return tuple(_Tier(f"answer:{wish}", templates) for templates in ANSWERS[wish])
+    lines = _Tier(f"moment:{moment}", LINES[moment])
     own = tuple(
-        phrase
-        for phrase in ask.persona.phrases
-        if len(phrase) <= PHRASE_LENGTH_MAX and "[" not in phrase and "]" not in phrase
+        phrase for phrase in ask.persona.phrases if len(phrase) <= PHRASE_LENGTH_MAX and not {"[", "]"} & set(phrase)
     )
-    if moment is Moment.CHATTER and own:
-        # a character's own small talk before the raven's
-        return "moment:CHATTER:own", (own, LINES[Moment.CHATTER])
-    return f"moment:{moment}", (LINES[moment],)
+    # a character's own small talk before the raven's; nobody at the house has read it, so it is judged like a model's
+    return (_Tier("moment:CHATTER:own", own, reviewed=False), lines) if own and moment is Moment.CHATTER else (lines,)

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from sothebais.agent.model import Facts
 from sothebais.agent.truth import guards, tokens
-from sothebais.agent.truth.guards import GUARDS
+from sothebais.agent.truth.guards import GUARDS, STRICT
 from sothebais.agent.truth.reading import Reading
 from sothebais.agent.truth.tokens import TOKENS, needed, values
 
-__all__ = ["GUARDS", "SAID_LENGTH_MAX", "TOKENS", "Verdict", "judge", "needed", "values"]
+__all__ = ["GUARDS", "SAID_LENGTH_MAX", "STRICT", "TOKENS", "Verdict", "judge", "needed", "values"]
 
 #: Longest text after filling: titles and names are others' and may be long.
 SAID_LENGTH_MAX = 700
@@ -25,10 +25,12 @@ class Verdict(Struct, frozen=True):
     refused_by: str | None
 
 
-def judge(template: str, facts: Facts) -> Verdict:
-    """Judge a writer's text and fill it with the facts as they are now."""
-    reading = Reading(template, facts)
-    guard = guards.refused_by(reading)
+def judge(template: str, facts: Facts, *, reviewed: bool = False, heard: str | None = None) -> Verdict:
+    """Judge a text and fill it with the facts as they are now. ``reviewed`` only for what the house itself has written;
+    ``heard`` is what the person wrote who is answered.
+    """
+    reading = Reading(template, facts, heard)
+    guard = guards.refused_by(reading, reviewed=reviewed)
     if guard is not None:
         return Verdict(None, guard)
     filled = tokens.fill(" ".join(template.split()), facts)

@@ -2,16 +2,31 @@
 
 import re
 
-from sothebais.agent.model import LotStatus
 from sothebais.agent.truth import words
-from sothebais.agent.truth.reading import Reading, Sentence, is_common
+from sothebais.agent.truth.reading import Reading, is_common
 from sothebais.agent.truth.tokens import AMOUNTS, LEADERS, TOKENS, leads
 
 #: Fair warning is given no earlier than this before the end.
 FAIR_WARNING_MS_MAX = 60_000
 
 
-_EXPLAINS = re.compile(r"\byou (?:can|may|could) (?:also )?(?:give|set|name|enter|leave|type) (?:a|your) maximum\b(?! (?:of|is|at|to))")
+_ASSENT_FIRST = words.listed(
+    "yes no nod nods correct indeed exactly true false confirmed affirmative right wrong warm cold close aye"
+)
+_EXPLAINS = re.compile(
+    r"\byou (?:can|may|could) (?:also )?(?:give|set|name|enter|leave|type) (?:a|your) maximum\b(?! (?:of|is|at|to))"
+)
+
+
+#: What somebody else would do, and whether a guess was good.
+_FORETELLS = re.compile(
+    r"\b(?:leader|bidder|bidders|winner|\{leader\}|they|he|she|rival|seller)\s+(?:will|would|won't|is going to|may|might|can|cannot|could)\s+(?:\w+\s+)?(?:stop|go|pay|give|bid|drop|fold|yield|raise|follow|accept)\b"
+    r"|\brhym\w+|\b(?:number|figure|guess|answer)s?\b[^.!?]*\b(?:right|correct|close|warm|first|last|near|higher|lower|big|small|good|yours)\b"
+    r"|\b(?:right|correct|close|warm|last|first)\b[^.!?]*\b(?:number|figure|guess)s?\b|\b(?:warmer|colder|getting warm)\b"
+)
+_ASSENT = words.listed(
+    "yes no nod nods correct indeed exactly true false confirmed affirmative right wrong warm cold close near so quite that is it very you are i say aye of course"
+)
 
 
 def secret(reading: Reading) -> bool:
@@ -24,6 +39,11 @@ def secret(reading: Reading) -> bool:
         "cannot can't never not no nobody won't don't nor neither refuse decline discretion sealed private until"
     )
     for sentence in reading.sentences:
+        if _FORETELLS.search(sentence.text.lower()):
+            return True
+        # a bare yes or no tells what was asked, whatever that was
+        if sentence.low and sentence.low[0] in _ASSENT_FIRST and sentence.known <= _ASSENT:
+            return True
         found = sentence.known & words.SECRET
         if not found:
             continue
@@ -53,16 +73,21 @@ _NOBODY = words.listed(
 )
 
 
+_YOURS = re.compile(r"\b(?:is|are|be|it's) (?:now |all |already )?yours\b")
+
+
 def leader(reading: Reading) -> bool:
     """A claim who leads or who won that is not made by a token."""
     for sentence in reading.sentences:
+        low = sentence.text.lower()
+        if _YOURS.search(low) and not sentence.tokens & LEADERS:
+            return True
         if not sentence.known & words.LEADING:
             continue
         if not all(map(is_common, sentence.plain_words)):
             return True
         if "asker" in sentence.tokens and not leads(reading.facts):
             return True
-        low = sentence.text.lower()
         who = [found[1] for found in _WHO_BEFORE.finditer(low)] + [found[1] for found in _WHO_AFTER.finditer(low)]
         allowed = {
             f"{{{one}}}"
@@ -91,6 +116,23 @@ def _is_small(word: str) -> bool:
                     "patience", "courage", "taste", "persistence", "cannot", "once", "only", "ever", "have", "are", "next", "such", "fully", "today")  # fmt: skip
 
 
+#: "the price is {next_bid}", "{leader} leads at {next_bid}"
+_IS_NEXT = re.compile(
+    r"\b(?:at|for|of|is|are|reached|now|stands?|leads?|price|bid)\s*:?\s+(?:now\s+|only\s+)?\{next_bid\}"
+)
+_ASKS_NEXT = re.compile(
+    r"\b(?:next|takes?|would|need|needed|from here|to lead|will|want|ask|asking|looking|listening|invite|require|requires?|minimum|least|or more|shall|say|hear)\b"
+)
+_DENIALS = words.listed("cannot can't never not no nobody won't don't doesn't isn't")
+#: A price must not hide in a word of another language: "we are at devyat".
+_AT = re.compile(
+    r"\b(?:at|(?:goes|went|sold|yours|going|gone|asking|offered) for|reached|(?:price|bid) (?:is|of)(?: now)?)\s+([\w{}]+)"
+)
+_AT_SOMETHING = re.compile(
+    r"\b(?:seller|house|owner)\s+(?:would|will|might|may|could|can|is ready to)\s+(?:\w+\s+)?(?:accept|take|settle|agree|sell)\b"
+)
+
+
 def price(reading: Reading) -> bool:
     """A claim about a price that no token makes, or that the wrong token makes."""
     for sentence in reading.sentences:
@@ -98,17 +140,7 @@ def price(reading: Reading) -> bool:
         claims = sentence.known & words.PRICING
         if claims and not all(map(is_common, sentence.plain_words)):
             return True
-        if (
-            "next_bid" in tokens
-            and re.search(
-                r"\b(?:price|bid|lead|leader|it|we|standing|stands?|sold|now|reached|is)(?:'s)?\s+(?:\w+\s+){0,2}(?:is|stands?|are|at|of|now|reached|for)?\s*(?:now\s+)?(?:at\s+)?\{next_bid\}",
-                low,
-            )
-            and not re.search(
-                r"\b(?:next|takes?|would|need|needed|from here|to lead|will|want|ask|asking|looking|invite|require|requires?|minimum|least)\b",
-                low,
-            )
-        ):
+        if "next_bid" in tokens and _IS_NEXT.search(low) and not _ASKS_NEXT.search(low):
             return True
         if "previous_price" in tokens and not re.search(
             r"\b(?:from|was|were|before|previous|previously|up|beyond|past|above|beat|beats|left)\b", low
@@ -129,66 +161,17 @@ def price(reading: Reading) -> bool:
         ):
             if "next_bid" not in tokens and "starting_price" not in tokens:
                 return True
-    return bool(_MOVES.search(reading.low)) and not reading.sentences[0].all_open(words.PRICING)
-
-
-_MOVES = re.compile(
-    r"\b(?:price|bid|bids|lot|fee|premium|reserve)\b[^.!?]*\b(?:lowered|reduced|cut|dropped|dropping|falls?|fallen|fell|down to|waived|refunded|free|nothing|reset|returned)\b"
-    r"|\b(?:lowered|reduced|waived|refunded|dropped)\b[^.!?]*\b(?:price|fee|premium|bid)\b|\bfree of charge\b|\bfor free\b|\bfor nothing\b"
-    r"|\bdiscount(?:ed|s)?\b|\bon the house\b|\bbargain price\b"
-)
-
-
-def state(reading: Reading) -> bool:
-    """A lot that is said to be sold, closed, extended or halted while it is not."""
-    facts = reading.facts
-    lot, last = facts.lot, facts.last_result
-    status = lot.status if lot else None
-    sold = status is LotStatus.SOLD or bool(last and last.winner)
-    near = status is LotStatus.CLOSING or bool(
-        lot and lot.status.open and lot.ends_at and lot.ends_at - facts.now <= FAIR_WARNING_MS_MAX
-    )
-    checks = (
-        ("sold gone won winner winners congratulations congrats champion victor", sold),
-        ("unsold passed", status is LotStatus.PASSED or bool(last and not last.winner)),
-        ("closed over ended finished done", status is None or status.over),
-        ("extended", bool(lot and lot.extension_count)),
-        ("paused halted suspended", status is LotStatus.PAUSED),
-        ("cancelled withdrawn void voided annulled", status is LotStatus.CANCELLED),
-        ("reopened", False),
-        ("removed struck deleted", bool(lot and lot.voided_count)),
-    )
-    for sentence in reading.sentences:
-        low = sentence.text.lower()
-        for listed, holds in checks:
-            said = sentence.known & words.listed(listed)
-            if said and not holds and not sentence.all_open(said) and not _is_idiom(sentence, said):
-                return True
-        warns = re.search(
-            r"\b(?:fair warning|last chance|final call|last call|final chance|going (?:once|twice)|going,? going)\b",
-            low,
-        )
-        if warns and not near and not (sold and "sold" in low):
+        if _MOVES.search(low) and not sentence.known & _DENIALS:
             return True
-        if re.search(r"\b(?:hammer|gavel)\s+(?:is|has|comes|came|falls|fell)\b", low) and not sold:
-            if not sentence.all_open(frozenset({"hammer", "gavel"})):
-                return True
+        if _AT_SOMETHING.search(low) or any(
+            not is_common(word) for word in _AT.findall(low) if not word.startswith("{")
+        ):
+            return True
     return False
 
 
-def _is_idiom(sentence: Sentence, said: frozenset[str]) -> bool:
-    low = sentence.text.lower()
-    if low.endswith("?") and said <= {"finished", "done", "over"}:
-        return True
-    if "sold_lots" in sentence.tokens and said == {"sold"}:
-        return True
-    idioms = {
-        "over": r"\bover (?:to|there|here|it|this|the|a|that|my|your|and)\b|\b(?:all|look|looked|think|thought|watch|talk) (?:it )?over\b",
-        "passed": r"\bpassed (?:a|the|my|into|from|by|through)\b",
-        "done": r"\b(?:well|nicely|quietly|beautifully|handsomely|neatly|bravely) done\b|\bdone (?:with|in|by|justice)\b",
-        "void": r"\bvoid of\b",
-        "finished": r"\b(?:a|beautifully|finely|so|well) finished\b",
-        "closed": r"\bclosed (?:eyes|door|room)\b",
-        "gone": r"\b(?:has|have|had) gone (?:quiet|up|still|very|rather|from|well)\b|\bgone quiet\b",
-    }
-    return all(word in idioms and re.search(idioms[word], low) for word in said)
+_MOVES = re.compile(
+    r"\b(?:price|bid|bids|lot|fee|premium|reserve)\b[^.!?]*\b(?:lowered|lower|reduced|cut|dropped|dropping|falls?|fallen|fell|down to|waived|refunded|free|nothing|reset|returned)\b"
+    r"|\b(?:lowered|reduced|waived|refunded|dropped)\b[^.!?]*\b(?:price|fee|premium|bid)\b|\b(?:is|are|for|it's) (?:now |all )?free(?! to)\b|\bfree of charge\b|\bfor nothing\b"
+    r"|\b(?:costs?|pay|pays|owes?) (?:you )?(?:nothing|little)\b|\bdiscount(?:ed|s)?\b|\bon the house\b|\bbargain price\b"
+)

@@ -7,26 +7,28 @@ from sothebais.agent.truth import words
 from sothebais.agent.truth.reading import Reading
 from sothebais.agent.truth.tokens import TOKEN
 
+#: What a host could claim to do, as stems; their forms are matched with them.
+_STEMS = (
+    "bid|plac|rais|lower|drop|cut|reduc|extend|reopen|clos|cancel|void|stop|refund|pay|paid|send|sent|transfer|mint|ship|deliver|waiv|guarantee"
+    "|promis|reserv|bann|ban|overrid|overrode|reveal|chang|grant|award|remov|delet|block|register|enter|submit|accept|approv|confirm|sell|withdraw|withdrew"
+    "|undo|undid|reset|credit|notif|contact|arrang|swap|buy|bought|email|execut|updat|declar|skip|link|connect|knock|message|add time|add more|freez|froz|halt|void|hold it|hold the"
+    "|end it|end the|start the|give you|gave you|tell you the|set"
+)
 _DEEDS = (
-    "bid|bidding|place|placed|placing|raise|raised|lower|lowered|lowering|drop|dropped|cut|reduce|reduced|extend|extended|hold it|hold the|reopen|reopened"
-    "|close|closed|closing|cancel|cancelled|void|voided|pause|paused|stop|stopped|refund|refunded|pay|paid|send|sent|transfer|transferred|mint|minted|ship"
-    "|shipped|deliver|delivered|waive|waived|guarantee|guaranteed|promise|promised|reserve it|reserved|ban|banned|override|overridden|overrode|reveal|revealed"
-    "|tell you the|change|changed|grant|granted|award|awarded|give you|gave you|remove|removed|delete|deleted|block|blocked|add|added|register|registered"
-    "|enter|entered|submit|submitted|accept|accepted|approve|approved|confirm|confirmed|set|sell|selling|knock|withdraw|withdrawn|undo|undone|reset|credit|credited"
-    "|notify|notified|contact|arrange|arranged|swap|buy|bought|message|email|execute|executed|update|updated|declare|declared|skip|skipped|start the|end the"
+    rf"(?:{_STEMS})(?:e|es|ed|d|s|ing|ding|ped|ping|ting|ted|ned|ning|led|ling|red|ring|rred|rring|ied|ies|y|en|n)?"
 )
 _PROMISE = re.compile(
-    rf"\b(?:i|we|i'll|i've|i'd|we'll|we've|i'm|we're|let me|the house|allow me to|consider|your (?:bid|request|lot|order|offer|wish|payment|refund)|{{host}})\b"
-    rf"(?:\s+(?!\bif\b)[\w',]+){{0,6}}?\s+(?:{_DEEDS})\b"
+    rf"\b(?:i|we|i'll|i've|i'd|we'll|we've|i'm|we're|let me|let us|let's|the house|allow me to|consider|your (?:bid|request|lot|order|offer|wish|payment|refund)|{{host}})\b"
+    rf"(?:\s+(?!\bif\b)[\w',]+){{0,6}}?\s+{_DEEDS}\b"
 )
 _HARMLESS_DEEDS = re.compile(
     r"\b(?:i|we)\s+(?:(?:only|merely|simply|just)\s+)?(?:announce|read|report|describe|watch|tell|speak)\b"
-    r"|\bi (?:have|had|am|was) (?:set|closed) (?:eyes|my)\b|\bi give you \{(?:lot|item)\}|\bwe (?:are )?(?:now )?paused?\b|\bwe are (?:very )?(?:close|near)\b"
+    r"|\bi (?:have|had|am|was) (?:set|closed) (?:eyes|my)\b|\bi give you(?=\s*(?:\{(?:lot|item)\}|[:.,]|$))|\bwe (?:are )?(?:now )?paused?\b|\bwe are (?:very )?(?:close|near)\b"
     r"|\bthe house has\b[^.!?]*|\blet the house bid for you\b|\bwhat(?:ever)? was bid\b"
 )
 #: A bid that somebody else makes, and a change that is no deed.
 _NOUN = re.compile(
-    r"\b(?:an?|the|no|every|each|any|all|your|own|first|opening|next|new|late|last|this|that|of|public|single|final|brave|fine|good|such) (?:bids?|changes?|offers?|close)\b"
+    r"\b(?:an?|the|no|every|each|any|all|your|own|first|opening|next|new|late|last|this|that|of|public|single|final|brave|fine|good|such) (?:bids?|changes?|offers?|close)\b|(?<!i )(?<!we )\bbids\b"
 )
 
 
@@ -38,6 +40,28 @@ def promise(reading: Reading) -> bool:
             if _PROMISE.search(plain) and not set(re.findall(r"[\w']+", plain)) & words.NEGATIONS:
                 return True
     return False
+
+
+_DONE = (
+    "placed|lowered|reduced|refunded|waived|dropped|updated|changed|removed|transferred|sent|shipped|delivered|registered|submitted|accepted|approved"
+    "|confirmed|guaranteed|reserved|granted|awarded|credited|linked|connected|executed|banned|blocked|revealed|entered|noted down|arranged|settled|sorted|organised|listed|booked|processed|raised|doubled"
+)
+_RECEIPT = re.compile(
+    rf"\b(?:is|are|was|were|been|being|gets?|got|now|hereby)\s+(?:\w+\s+)?(?:{_DONE})\b|\b(?:bid|offer|request|payment|order|command)s?\s+(?:{_DONE})\b|^(?:{_DONE})\b"
+    r"|^(?:placing|raising|lowering|cancelling|canceling|extending|closing|refunding|sending|removing|transferring|stopping|reducing|changing)\b"
+    r"|\brefund\w*|\bon (?:its|the|their) way to you\b"
+    r"|\byour (?:\w+ )?(?:name|bid|maximum|limit|wallet|payment|order|request|offer)s? (?:is|are|was|were|has|have|stands?|counts?|leads?|goes|went)\b(?! (?:safe|recorded|secret|sealed|public|welcome))"
+)
+#: What is only said to come after something else is no receipt.
+_ONCE = words.listed("if when after once until unless before whether who whoever")
+
+
+def receipt(reading: Reading) -> bool:
+    """Something is said to have been done for somebody: the page gives receipts, the host gives none."""
+    return any(
+        _RECEIPT.search(sentence.text.lower()) and not sentence.known & (words.NEGATIONS | _ONCE)
+        for sentence in reading.sentences
+    )
 
 
 _OBEYS = re.compile(
@@ -87,7 +111,9 @@ _ADVICE = re.compile(
 )
 
 
-_DISCLAIMS = re.compile(r"\b(?:i )?(?:never|cannot|can't|do not|don't|will not|won't) (?:say|tell|know|advise|predict)\b|\bno (?:advice|counsel)\b")
+_DISCLAIMS = re.compile(
+    r"\b(?:i )?(?:never|cannot|can't|do not|don't|will not|won't) (?:say|tell|know|advise|predict)\b|\bno (?:advice|counsel)\b"
+)
 
 
 def advice(reading: Reading) -> bool:
@@ -99,7 +125,7 @@ def advice(reading: Reading) -> bool:
 
 
 _ELSEWHERE = words.listed(
-    "telegram discord whatsapp signal twitter facebook instagram tiktok youtube snapchat opensea email mail inbox dm dms website webpage"
+    "key keys web google online telegram discord whatsapp signal twitter facebook instagram tiktok youtube snapchat opensea email mail inbox dm dms website webpage"
     " site browser download click tap link links metamask phantom airdrop mint minting giveaway whitelist"
 )
 _CREDENTIALS = re.compile(
@@ -118,7 +144,10 @@ def elsewhere(reading: Reading) -> bool:
         return True
     return any(
         (s.known & _ELSEWHERE and not s.all_negated(_ELSEWHERE))
-        or re.search(r"\b(?:dm|message|write|text|call|contact|follow|add) me\b", s.text.lower())
+        or re.search(
+            r"\b(?:auction|bid|sale|bidding)s? (?:is |are )?elsewhere\b|\b(?:search for|look up|look for it on)\b|\b(?:dm|message|write|text|call|contact|follow|add) me\b",
+            s.text.lower(),
+        )
         for s in reading.sentences
     )
 

@@ -7,13 +7,14 @@ scripted host speaks instead), misses cost the truth: where the two meet, a guar
 
 from collections.abc import Callable
 
-from sothebais.agent.truth import claims, conduct, writing
+from sothebais.agent.truth import claims, conduct, course, frames, strict, writing
 from sothebais.agent.truth.reading import Reading
 
 type Guard = Callable[[Reading], bool]
 
 GUARDS: tuple[Guard, ...] = (
     writing.empty,
+    writing.echo,
     writing.too_long,
     writing.token,
     writing.invisible,
@@ -22,6 +23,7 @@ GUARDS: tuple[Guard, ...] = (
     writing.handle,
     writing.characters,
     writing.code,
+    writing.acrostic,
     writing.currency,
     writing.number,
     writing.date,
@@ -29,8 +31,9 @@ GUARDS: tuple[Guard, ...] = (
     claims.secret,
     claims.leader,
     claims.price,
-    claims.state,
+    course.state,
     conduct.promise,
+    conduct.receipt,
     conduct.obedience,
     conduct.instructions,
     conduct.humanity,
@@ -41,6 +44,30 @@ GUARDS: tuple[Guard, ...] = (
 )
 
 
-def refused_by(reading: Reading) -> str | None:
+#: What is asked besides of a text that nobody at the house has reviewed: a model's, or a character's own phrases.
+STRICT: tuple[Guard, ...] = (strict.ragged, frames.turned, strict.unfounded, strict.deeds, strict.personal)
+
+
+#: Guards that also hear what is said around the tokens, as if they were not there.
+_AROUND = frozenset(
+    {
+        conduct.promise,
+        conduct.receipt,
+        conduct.obedience,
+        conduct.instructions,
+        conduct.humanity,
+        conduct.advice,
+        conduct.elsewhere,
+        conduct.rude,
+        strict.deeds,
+        strict.personal,
+    }
+)
+
+
+def refused_by(reading: Reading, *, reviewed: bool = False) -> str | None:
     """The name of the first guard that refuses a text; None when it may be said."""
-    return next((guard.__name__ for guard in GUARDS if guard(reading)), None)
+    for guard in GUARDS if reviewed else (*GUARDS, *STRICT):
+        if guard(reading) or (guard in _AROUND and reading.bare is not reading and guard(reading.bare)):
+            return guard.__name__
+    return None

@@ -11,7 +11,18 @@ from sothebais.agent.truth.words import COMMON, CONDITIONS, CURRENCIES, ENDINGS,
 _PLAIN = str.maketrans("‘’“”–—\u00a0", "''\"\"-- ") | {ord("…"): "..."}
 _WORD = re.compile(r"\{[a-z_]+\}|[a-zà-öø-ÿ]+(?:'[a-zà-öø-ÿ]+)*'?|\d+(?:[.,:]\d+)*", re.IGNORECASE)
 _END = re.compile(r"(?<=[.!?;])[\"')]*\s+|\s-+\s|\s*--\s*")
+#: A token as it stands in a text.
+TOKEN = re.compile(r"\{([a-z_]+)\}")
 _CLAUSE = re.compile(r"[,;:()]|\s-+\s|\b(?:but|yet|although|though|however|and|so)\b", re.IGNORECASE)
+#: Negations that deny nothing.
+_EMPHASIS = re.compile(
+    r"\b(?:(?:no|without(?: a)?|never(?: a)?|not a) (?:doubt|question|mistake|secret|wonder|surprise)\w*|not (?:only|just|merely)|none other than|nobody but|nothing (?:but|less than)"
+    r"|(?:cannot|can't|won't|will not|would not|wouldn't|could not|couldn't|do not|don't|must not|not) (?:deny|hide|conceal|believe|help|lie|resist|forget|keep quiet|pretend)\w*"
+    r"|(?:not for me|not mine|not my place|far be it from me) to (?:say|tell|reveal|confirm|admit|announce)(?: you)? that"
+    r"|(?:cannot|can't|must not|should not|may not|will not|shall not|won't|never|not) (?:say|said|tell|reveal|confirm|admit|announce|swear|mention|repeat)(?: you| it)? that"
+    r"|never before|not a moment too soon|why not|if you (?:please|will|like|must know)|if i may|when all is said)\b",
+    re.IGNORECASE,
+)
 #: A fact shorter than this is not taken for a quotation.
 QUOTED_LENGTH_MIN = 3
 
@@ -30,7 +41,9 @@ class Sentence:
     def clauses(self) -> tuple[frozenset[str], ...]:
         """The words of each clause."""
         return tuple(
-            frozenset(word.lower() for word in _WORD.findall(part)) for part in _CLAUSE.split(self.text) if part.strip()
+            frozenset(word.lower() for word in _WORD.findall(part))
+            for part in _CLAUSE.split(_EMPHASIS.sub("", self.text))
+            if part.strip()
         )
 
     @cached_property
@@ -50,9 +63,10 @@ class Sentence:
 class Reading:
     """A text with the facts it may use. ``text`` has quoted facts replaced by their tokens."""
 
-    def __init__(self, raw: str, facts: Facts) -> None:
+    def __init__(self, raw: str, facts: Facts, heard: str | None = None) -> None:
         self.raw = raw
         self.facts = facts
+        self.heard = heard
         self.plain = " ".join(raw.translate(_PLAIN).split())
         self.text = _unquoted(self.plain, facts)
         self.low = self.text.lower()
@@ -68,6 +82,13 @@ class Reading:
         """All different words and tokens, in small letters."""
         return frozenset(self.words)
 
+    @cached_property
+    def bare(self) -> "Reading":
+        """The same without its tokens: what is said around them."""
+        return (
+            Reading(" ".join(TOKEN.sub(" ", self.text).split()), self.facts, self.heard) if "{" in self.text else self
+        )
+
 
 def _unquoted(text: str, facts: Facts) -> str:
     for phrase, token in quotable(facts):
@@ -75,6 +96,7 @@ def _unquoted(text: str, facts: Facts) -> str:
     return text
 
 
+@lru_cache(maxsize=64)
 def quotable(facts: Facts) -> tuple[tuple[str, str], ...]:
     """Names that may be written out, longest first, each with the token it is read as.
 

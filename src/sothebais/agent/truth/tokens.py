@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 
 from sothebais import moderation, money
 from sothebais.agent.model import Facts, LotFacts, LotStatus, Upcoming
-from sothebais.agent.truth.reading import sounds_like_amount
+from sothebais.agent.truth.reading import TOKEN, sounds_like_amount
 from sothebais.instants import Millis, to_datetime
 
 HANDLE_LENGTH_MAX = 40
@@ -63,6 +64,7 @@ def clock_time(at: Millis, facts: Facts) -> str:
     return f"{local:%H:%M}{day}"
 
 
+@lru_cache(maxsize=4_096)
 def handle(name: str) -> str:
     """How somebody is called aloud; ``SOMEBODY`` for a name that claims, sells or insults."""
     bare = name.removeprefix("@")
@@ -78,6 +80,7 @@ def handle(name: str) -> str:
     return bare if _NAME_OF_WALLET.fullmatch(bare) else f"@{bare}"
 
 
+@lru_cache(maxsize=4_096)
 def phrase(text: str | None, length_max: int = NAME_LENGTH_MAX) -> str | None:
     """A title, a name or a sentence from the catalogue, as it may be said; None when it may not."""
     if not text:
@@ -225,14 +228,14 @@ AMOUNTS = frozenset({"price", "previous_price", "starting_price", "next_bid", "l
 #: Tokens that name somebody who leads or won.
 LEADERS = frozenset({"leader", "winner", "your_standing"})
 
-TOKEN = re.compile(r"\{([a-z_]+)\}")
 _TWO_STOPS = re.compile(r"([.!?…][”\"’)]?)\.(?!\.)(?=\s|$)")
 _COUNT_AND_NOUN = re.compile(r"\{bid_count\}(\s+)bids?\b")
 
 
-def values(facts: Facts) -> dict[str, str]:
+@lru_cache(maxsize=64)
+def values(facts: Facts) -> Mapping[str, str]:
     """Every token that has a fact now, with what it says."""
-    return {name: said for name, tell in TOKENS.items() if (said := tell(facts)) is not None}
+    return MappingProxyType({name: said for name, tell in TOKENS.items() if (said := tell(facts)) is not None})
 
 
 def needed(text: str) -> frozenset[str]:

@@ -104,7 +104,7 @@ warrant weather whim wisdom wishes wit woodland yawn
 blush invisible invisibly preen engineer falter woken beat beaten congratulation congratulations staff compose composed understood bear flatter
 flattered overestimate cancel single invoice delivered infinite infinitely pounce safe snipe sniped stride finger ravens maxima commit page total step
 varnish collar perch rumour audience brisk dawdle breeze dignified newcomer newcomers faces charmed insist gladly
-exhale mid check power button met type correction protect opinion curtain lose lively restful silently hypnotise civility restlessness perch purse courageous fond unclear
+aplomb posterity perfection luck heart eternity comparison dignity exhale mid check power button met type correction protect opinion curtain lose lively restful silently hypnotise civility restlessness perch purse courageous fond unclear
 hi hey bye oh ah well aye hm ahem aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't needn't shan't
 shouldn't wasn't weren't won't wouldn't i'm i'd i'll i've it's it'll that's there's there'll here's what's who's where's how's
 let's we're we've we'd we'll you're you've you'd you'll they're they've they'd they'll he's she's one one's
@@ -233,9 +233,7 @@ NEGATIONS = listed(
     """no not never none nobody nothing neither nor cannot can't won't don't doesn't didn't isn't aren't wasn't shan't wouldn't couldn't
     shouldn't mustn't hasn't haven't refuse decline unable without"""
 )
-CONDITIONS = listed(
-    "if when until till before unless whether whoever who whether once would could should might may let please shall or to"
-)
+CONDITIONS = listed("if when until till before unless whether whoever would could")
 #: Insults and sneers beside what a room refuses anyway; a star for a beginning.
 RUDE = (
     "idiot*", "stupid*", "moron*", "imbecile*", "loser*", "pathetic*", "dumb*", "cretin*", "fool", "fools", "foolish*", "clown*", "peasant*",
@@ -244,5 +242,6 @@ RUDE = (
     "bollocks", "twat*", "prick*", "slut*", "whore*", "retard*", "nazi*", "fascist*", "racis*", "paki*", "nigger", "niggers", "nigga", "niggas", "faggot*", "fag", "tranny*",
     "kike*", "spic", "chink*", "gook*", "dyke*", "suicid*", "die", "stingy", "tightwad*", "wretch*", "nincompoop*", "buffoon*", "dimwit*", "halfwit*",
     "dunce*", "embarrass*", "puny", "measly", "paltry", "insult*", "joke of", "dirtbag*", "pig", "pigs", "vermin*", "parasit*",
+    "dreadful*", "smell*", "stink*", "awful*", "terribl*", "horribl*", "disgust*", "vulgar*", "tasteless*", "amateur*", "thief", "thieves",
     "merde", "puta*", "mierda", "scheisse*", "arschloch*", "cazzo", "kurwa*", "blyat*", "suka", "putain*", "connard*", "pendejo*",
 )  # fmt: skip

@@ -105,7 +105,34 @@ def code(reading: Reading) -> bool:
     return bool(_SPELLED.search(TOKEN.sub("{}", reading.text)))
 
 
+#: So many words in a row that somebody wrote are theirs.
+ECHO_WORDS = 5
+
+
+def echo(reading: Reading) -> bool:
+    """Words of the person who is answered, repeated."""
+    if not reading.heard:
+        return False
+    heard = re.findall(r"[\w']+", reading.heard.lower())
+    runs = {tuple(heard[at : at + ECHO_WORDS]) for at in range(len(heard) - ECHO_WORDS + 1)} or {tuple(heard)}
+    said = re.findall(r"[\w']+", reading.low)
+    least = min(map(len, runs))
+    return any(tuple(said[at : at + least]) in runs for at in range(len(said) - least + 1) if least > 2)
+
+
 # what is said
+
+
+_HIDDEN = words.listed(
+    "zero two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty sixty eighty ninety hundred"
+)
+
+
+def acrostic(reading: Reading) -> bool:
+    """A number hidden in the first letters of a sentence."""
+    return any(
+        not sentence.tokens and "".join(word[0] for word in sentence.low) in _HIDDEN for sentence in reading.sentences
+    )
 
 
 def number(reading: Reading) -> bool:
