@@ -42,7 +42,8 @@ class _Placed:
             ink = surfaces.get(layer.key, layer.rect.w, layer.rect.h)
             inked = Rect(layer.rect.x + ink.x, layer.rect.y + ink.y, ink.w, ink.h)
             seen = inked.cut(seen)
-        self.clip = None if layer.clip is None or seen == inked else _rect(layer.clip)
+        whole = layer.clip is None or (seen == inked and seen.area > 0)
+        self.clip = None if whole or layer.clip is None else _rect(layer.clip)
         self.seen = seen
         self.left, self.top, self.right, self.bottom = seen.x, seen.y, seen.right, seen.bottom
         if not seen.area:

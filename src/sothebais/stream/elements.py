@@ -5,6 +5,7 @@ same state looks the same, so that nobody asks again before.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ from sothebais.stream.layers import (
     Wall,
 )
 from sothebais.stream.scenes import model
-from sothebais.stream.show import Artwork, Lot, LotStatus
+from sothebais.stream.show import Artwork, Bid, Lot, LotStatus, WallClock
 from sothebais.stream.themes import BODY, FRAME, LEAD, MAT, SHADOW, SMALL, TITLE
 from sothebais.stream.transitions import STAMP_DELAY_MS, STAMP_MS, ease, next_whole, progress
 
@@ -50,6 +51,8 @@ STAMP_TURN: Final = -60
 STAMP_FROM: Final = 1.7
 DRIFT_MS: Final = 60_000
 LAMPS: Final = 3
+#: Rows of the list of bids that are kept: while it moves, all are asked for in every frame.
+ROWS_KEPT_MAX: Final = 64
 #: A longer address would make modules too small for a camera; it is not shown.
 QR_LENGTH_MAX: Final = 300
 _SETTLE: Final = {"top": 0, "middle": 1, "bottom": 2}
@@ -257,16 +260,21 @@ def bid_ticker(element: model.TickerElement, frame: Frame) -> None:
     if done < 1:
         frame.moves()
     for place, bid in enumerate(lot.bids[: element.rows + (1 if pushed else 0)]):
-        content = TickerRow(
-            wording.handle(bid.handle),
-            wording.amount(bid.amount, lot.currency),
-            lot.currency,
-            wording.clock(bid.at, frame.state.clock, seconds=True),
-            place == 0,
-            bid.proxy,
-        )
+        content = _ticker_row(bid, lot.currency, frame.state.clock, place == 0)
         opacity = round(255 * eased) if place == 0 else 255
         frame.add(content, str(bid.number), y=place * row - pushed, h=row, opacity=opacity, cut=True)
+
+
+@lru_cache(maxsize=ROWS_KEPT_MAX)
+def _ticker_row(bid: Bid, currency: str, face: WallClock, leading: bool) -> TickerRow:
+    return TickerRow(
+        wording.handle(bid.handle),
+        wording.amount(bid.amount, currency),
+        currency,
+        wording.clock(bid.at, face, seconds=True),
+        leading,
+        bid.proxy,
+    )
 
 
 def next_bid(_element: model.NextBidElement, frame: Frame) -> None:

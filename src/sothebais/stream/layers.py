@@ -269,7 +269,7 @@ type Content = (
 )
 
 
-class Key(Struct, frozen=True):
+class Key(Struct, frozen=True, cache_hash=True):
     """All that decides a surface's pixels. ``grow`` is in thousandths, ``turn`` in tenths of a degree, about ``pivot``
     (thousandths of width and height); ``unit`` is how many pixels one unit of the 1080-line design has."""
 

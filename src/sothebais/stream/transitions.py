@@ -5,6 +5,7 @@ A progress runs from 0 to 1. Easings begin at 0 and end at exactly 1; ``elastic`
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -30,6 +31,8 @@ type Easing = Literal[
 
 _SPRING_DAMPING: Final = 6.0
 _SPRING_TURNS: Final = 1.75
+#: Progress is counted in milliseconds, so the same few hundred values come again and again.
+EASED_KEPT_MAX: Final = 4_096
 #: How far a zooming scene comes from, in thousandths of its size.
 ZOOM_FROM: Final = 920
 #: The stamp on a sold lot begins to fall so long after the end, and lands so long after that.
@@ -93,6 +96,7 @@ EASINGS: Final[Mapping[str, Callable[[float], float]]] = MappingProxyType(
 )
 
 
+@lru_cache(maxsize=EASED_KEPT_MAX)
 def ease(easing: Easing, progress: float) -> float:
     """The eased progress; exactly 0 up to the start and exactly 1 from the end on."""
     if progress <= 0:

@@ -1,19 +1,14 @@
 """How amounts, times and names are said on screen. Pure."""
 
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final
 
 from sothebais import money
 from sothebais.instants import Millis, to_datetime
 from sothebais.stream.show import WallClock
 
 _DAY_S = 86_400
-#: While a list of bids moves, the same amounts and times are asked for in every frame.
-KEPT_MAX: Final = 512
 
 
-@lru_cache(maxsize=KEPT_MAX)
 def amount(text: str, currency: str) -> str:
     """``1250.5`` as ``1,250.5``; money of two decimals shows both or none. Nothing is rounded."""
     value = Decimal(text)
@@ -37,7 +32,6 @@ def time_left(seconds: int) -> str:
     return f"{seconds // 60}:{seconds % 60:02}"
 
 
-@lru_cache(maxsize=KEPT_MAX)
 def clock(at: Millis, face: WallClock, *, seconds: bool = False) -> str:
     """The time of day where the house is: ``20:15``, ``20:15:07``."""
     local = to_datetime(at + face.offset_minutes * 60_000)
