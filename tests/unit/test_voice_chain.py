@@ -137,6 +137,14 @@ async def test_a_text_that_no_voice_could_say_is_refused_and_nobody_is_blamed() 
     assert chain.failed == {} == chain.spoken
 
 
+async def test_what_a_voice_cannot_pronounce_is_shown_in_silence_and_nobody_is_blamed() -> None:
+    clock = SetClock()
+    chain = VoiceChain(clock, [Voice("voice", clock, lambda: InvalidInput("nothing to say"))])
+    speech = await chain.synthesise("🎉 🎉", deadline=NOW + 5_000)
+    assert (speech.voice, [word.text for word in speech.words]) == (SILENT, ["🎉", "🎉"])
+    assert chain.failed == {}
+
+
 async def test_streamed_parts_hold_the_whole_text_each_with_its_rest() -> None:
     clock = SetClock()
     chain = VoiceChain(clock, [Voice("voice", clock)])

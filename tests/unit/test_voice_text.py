@@ -49,6 +49,14 @@ def test_the_article_and_the_preposition_follow_the_word_after_them() -> None:
     assert ipa("the lot").startswith("ðə ")
 
 
+def test_a_letter_that_is_spelled_is_no_article() -> None:
+    assert ipa("I am an A I.").endswith("ˈeɪ ˌaɪ.")
+    assert ipa("the D A O") == "ðə dˈiː ˈeɪ ˈoʊ"
+    assert ipa("N F Ts") == "ˈɛn ˈɛf tˈiːz"
+    assert ipa("A bid") == "ɐ bˈɪd"
+    assert ipa("kiki dot eth").endswith("ˈɛθ")
+
+
 def test_a_name_that_no_dictionary_has_is_still_read() -> None:
     read = ipa("Xanthorqua")
     assert len(read) >= 6

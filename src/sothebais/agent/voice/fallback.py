@@ -10,7 +10,7 @@ from sothebais.agent.voice.ports import Speech, SpeechSynthesizer, VoiceFailed, 
 from sothebais.agent.voice.sentences import rest_after_ms, speakable_parts
 from sothebais.agent.voice.silent import SilentVoice
 from sothebais.clock import Clock, Millis
-from sothebais.errors import Overloaded
+from sothebais.errors import InvalidInput, Overloaded
 
 #: Kept for the voices after this one, when there is as much; else they get half of what there is.
 RESERVE_MS: Final = 1_500
@@ -57,7 +57,10 @@ class VoiceChain:
                 log.warning("voice.unusable", voice=place.voice.name, reason=error.message)
 
     async def synthesise(self, text: str, *, deadline: Millis, pace: float = 1.0) -> Speech:
-        """Speech by the first voice that can, else silence with captions; InvalidInput is the only error."""
+        """Speech by the first voice that can, else silence with captions.
+
+        InvalidInput, for a text that is empty or too long or a pace out of bounds, is the only error.
+        """
         check(text, pace)
         able = [place for place in self._places if self._may_speak(place)]
         for index, place in enumerate(able):
@@ -67,6 +70,8 @@ class VoiceChain:
             kept = min(RESERVE_MS, left // 2) if index < len(able) - 1 else 0
             try:
                 speech = await place.voice.synthesise(text, deadline=deadline - kept, pace=pace)
+            except InvalidInput:  # nothing that this voice can pronounce: nobody's failure, and captions can show it
+                continue
             except (VoiceFailed, Overloaded) as error:
                 self._note_failure(place, error)
                 continue

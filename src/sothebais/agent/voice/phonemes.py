@@ -23,6 +23,7 @@ RUN_LENGTH_MAX: Final = 40
 #: The house's words in the dictionaries' alphabet (A=eɪ, I=aɪ, O=oʊ, W=aʊ, ʤ, ʧ); a capital form counts as written.
 HOUSE_WORDS: Final[Mapping[str, str]] = {
     "ETH": "ˈiθəɹ",
+    "eth": "ˈɛθ",
     "WETH": "ɹˈæpt ˈiθəɹ",
     "ethereum": "iθˈɪɹiəm",
     "Ethereum": "iθˈɪɹiəm",
@@ -51,6 +52,9 @@ HOUSE_WORDS: Final[Mapping[str, str]] = {
     "gm": "ʤˌiˈɛm",
     "GM": "ʤˌiˈɛm",
 }
+#: Stands for the letter A where letters are spelled out; alone it would be the article.
+_LETTER_A: Final = "letteray"
+_LETTER: Final = re.compile(r"[A-Z]s?[^A-Za-z0-9]*")
 #: Signs that are read as words wherever they stand.
 _SIGNS: Final = str.maketrans(
     {
@@ -109,7 +113,7 @@ class Phonemizer:
     def _loaded(self) -> NanoG2P:
         if self._engine is None:
             self._engine = NanoG2P()
-            self._engine.lexicon.golds.update(HOUSE_WORDS)
+            self._engine.lexicon.golds.update({**HOUSE_WORDS, _LETTER_A: "ˈA"})
         return self._engine
 
     def utterance(self, text: str) -> Utterance:
@@ -117,7 +121,7 @@ class Phonemizer:
         if len(text) > TEXT_LENGTH_MAX:
             raise InvalidInput(f"At most {TEXT_LENGTH_MAX} characters are spoken at once.", field="text")
         runs = text.split()
-        spoken = [spoken_form(run) for run in runs]
+        spoken = _spelled([spoken_form(run) for run in runs])
         with self._lock:
             groups = _groups(self._loaded(), spoken)
         symbols: list[str] = []
@@ -158,6 +162,15 @@ def _groups(engine: NanoG2P, spoken: list[str]) -> list[str]:
         groups.append(misaki_to_espeak_ipa(" ".join(read[at : at + count])))
         at += count
     return groups
+
+
+def _spelled(spoken: list[str]) -> list[str]:
+    """The forms with every A that is a letter said as one: the A of ``A I`` and of ``D A O``, not that of ``A bid``."""
+    letters = [False, *(_LETTER.fullmatch(form) is not None for form in spoken), False]
+    return [
+        _LETTER_A + form[1:] if form.startswith("A") and letters[at] and (letters[at - 1] or letters[at + 1]) else form
+        for at, form in enumerate(spoken, start=1)
+    ]
 
 
 def _by_chunk(tokens: list[Token]) -> list[str]:
