@@ -5,6 +5,7 @@ import contextlib
 import gc
 import importlib
 import os
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,13 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sothebais.agent import session as agent
+from sothebais.agent.conversation import Conversation
+from sothebais.agent.endpoint import Endpoint, EndpointModel
+from sothebais.agent.scripted.host import ScriptedHost
+from sothebais.agent.voice.build import build_voice
+from sothebais.agent.words import Writer
+from sothebais.api.host_room import HostRoom
 from sothebais.api.live.hub import Hub
 from sothebais.api.parts import ApiParts
 from sothebais.auctions.campaign_port import CampaignLots
@@ -45,6 +53,7 @@ from sothebais.notify.desk import NotifyDesk
 from sothebais.notify.push import KEY_BYTES as VAPID_KEY_BYTES
 from sothebais.notify.push import VapidKey
 from sothebais.notify.push import new_key as new_vapid_key
+from sothebais.social.chat import RoomPolicy, load_words
 from sothebais.state.store import StateStore
 from sothebais.stream import broadcast as stream
 from sothebais.stream.clips import ClipFolder, ClipMaker
@@ -188,6 +197,38 @@ class House:
         address = self.settings.assets_url
         return AssetStore(address) if address else AssetStore.in_data_dir(self.settings.data_dir)
 
+    def writer(self) -> Writer:
+        """What puts the host's words together: a model where one is set, guarded, else the scripted host."""
+        settings, model = self.settings, None
+        if settings.agent_model_url is not None:
+            key = settings.agent_model_key
+            model = EndpointModel(
+                Endpoint(
+                    url=settings.agent_model_url,
+                    key="" if key is None else key.get_secret_value(),
+                    name=settings.agent_model_name,
+                    deadline_ms=settings.agent_model_deadline_ms,
+                    output_tokens_max=settings.agent_model_output_tokens_max,
+                )
+            )
+        rng = random.Random()  # noqa: S311 - another evening, other words; nothing secret
+        return Writer(self.clock, ScriptedHost(rng), model, deadline_ms=settings.agent_model_deadline_ms)
+
+    def agent_parts(self, store: StateStore) -> agent.Parts:
+        """What the agent-service is made of."""
+        policy = RoomPolicy(load_words(self.settings), self.settings.chat_slow_s)
+        return agent.Parts(
+            clock=self.clock,
+            engine=self.engine,
+            dsn=self.database_url,
+            store=store,
+            assets=self.assets(),
+            writer=self.writer(),
+            voice=build_voice(self.settings, self.clock),
+            room=HostRoom(self.engine, self.clock, policy),
+            recall=None,
+        )
+
     def people(self, store: StateStore | None = None) -> People:
         """Signing in and being somebody; with ``store`` sessions are cached in Redis."""
         sessions = SessionService(
@@ -217,6 +258,7 @@ class House:
             store=store,
             lot_scheduler=self.lot_scheduler,
             notify=self.notify_desk(),
+            conversation=Conversation(self.engine, self.clock, self.writer()),
         )
         _ = parts.room_policy  # a list of words that cannot be read is found now, not by the first line
         parts.live = Hub(parts, self.database_url, store)

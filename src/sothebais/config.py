@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     stream_port: Annotated[int, Field(ge=1, le=65535)] = Field(
         default=8030, description="Port of stream-manager: the live picture, HLS, stills."
     )
+    agent_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=8040, description="Port of agent-service's health and metrics."
+    )
     stream_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s]+[^/\s]$",

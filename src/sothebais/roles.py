@@ -14,6 +14,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from sothebais.agent.session import HostSession
 from sothebais.api.app import create_app, create_operations_app, create_stream_app
 from sothebais.api.live import addresses
 from sothebais.api.live.gateway import Gateway
@@ -33,7 +34,7 @@ from sothebais.web import overlays, viewer
 log = structlog.get_logger(__name__)
 
 AUCTION_ENGINE, ADMIN_FRONTEND, EVENT_HANDLER = "auction-engine", "admin-frontend", "event-handler"
-STREAM_MANAGER = "stream-manager"
+STREAM_MANAGER, AGENT_SERVICE = "stream-manager", "agent-service"
 #: A process of event-handler's, and a role of its own only where many machines share the viewers.
 LIVE_GATEWAY = "live-gateway"
 #: A process whose parent has died stops within so long.
@@ -93,6 +94,7 @@ def run(role: str, settings: Settings, *, port: int | None = None, parent: int |
         EVENT_HANDLER: _event_handler,
         LIVE_GATEWAY: _live_gateway,
         STREAM_MANAGER: _stream_manager,
+        AGENT_SERVICE: _agent_service,
     }[role]
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -112,7 +114,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.close()
         raise ConfigurationError(
             f"Cannot listen on {host}:{port}: {error.strerror}. Free the port, or set another (SOTHEBAIS_PORT, "
-            "SOTHEBAIS_ENGINE_PORT, SOTHEBAIS_EVENTS_PORT, SOTHEBAIS_LIVE_PORT, SOTHEBAIS_STREAM_PORT)."
+            "SOTHEBAIS_ENGINE_PORT, SOTHEBAIS_EVENTS_PORT, SOTHEBAIS_LIVE_PORT, SOTHEBAIS_STREAM_PORT, SOTHEBAIS_AGENT_PORT)."
         ) from error
     listener.set_inheritable(False)
     return listener
@@ -214,6 +216,20 @@ async def _stream_manager(settings: Settings, port: int | None, parent: int | No
             await _serve(app, listener, parent, background=work)
         finally:
             await engine.stop()
+            await store.close()
+
+
+async def _agent_service(settings: Settings, port: int | None, parent: int | None) -> None:
+    """The host. It listens for nobody but those who ask how it is."""
+    listener = bind(settings.host, port or settings.agent_port)
+    async with open_house(settings, name=AGENT_SERVICE, pool_size=4) as house:
+        store = house.store()
+        parts = house.api_parts(None, store)
+        session = HostSession(house.agent_parts(store))
+        app = create_operations_app(parts)
+        try:
+            await _serve(app, listener, parent, background=[session.run, Heartbeat(parts, AGENT_SERVICE).run])
+        finally:
             await store.close()
 
 

@@ -188,7 +188,7 @@ async def _upcoming(connection: AsyncConnection, day: UUID) -> tuple[Upcoming, .
         .limit(UPCOMING_MAX)
     )
     return tuple(
-        Upcoming(row.lot_number, row.title, traits.read(row.metadata)[0] or None, from_datetime(row.starts_at))
+        Upcoming(row.lot_number, row.title, traits.read(row.erc721)[0] or None, from_datetime(row.starts_at))
         for row in await connection.execute(statement)
     )
 

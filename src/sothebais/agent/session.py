@@ -6,7 +6,6 @@ stream go on without a host.
 
 import asyncio
 import contextlib
-import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,7 +89,7 @@ class Room(Protocol):
     """The chat of the lots' rooms."""
 
     async def line(self, message: UUID) -> RoomLine | None:
-        """A line; none when it is gone or hidden. Raises Unavailable."""
+        """A line of a person; none when it is gone, hidden, or the host's own. Raises Unavailable."""
 
     async def say(self, auction: UUID, text: str) -> None:
         """The host's answer in a room. Raises a SothebaisError when the room does not take it."""
@@ -109,7 +108,6 @@ class Parts:
     voice: VoiceChain
     room: Room
     recall: Recall | None
-    rng: random.Random
 
 
 class HostSession:
@@ -242,7 +240,7 @@ class HostSession:
         if data.get("hidden"):
             return
         line = await self._parts.room.line(UUID(data["message"]))
-        if line is None or self.character is None or line.handle == self.character.character.name:
+        if line is None or self.character is None:
             return
         name = self.character.character.name.casefold()
         by_name = name in line.text.casefold()

@@ -14,6 +14,7 @@ from sothebais.api.models.base import HouseKey
 from sothebais.api.parts import ApiParts, parts_of
 from sothebais.api.routes import (
     admin,
+    agent,
     api_keys,
     art_items,
     auctions,
@@ -83,7 +84,7 @@ def _routes() -> Sequence[BaseRoute]:
     api.include_router(settlement.router)
     api.include_router(sales.router)
     api.include_router(chat.router)
-    for noun in (notifications, follows, webhooks, clips, stream, stream_assets, stream_live):
+    for noun in (notifications, follows, webhooks, clips, stream, stream_assets, stream_live, agent):
         api.include_router(noun.router)
     gathered.include_router(api)
     gathered.include_router(operations.router)

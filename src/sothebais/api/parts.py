@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sothebais.agent.conversation import Conversation
 from sothebais.api.limits import SharedLimit
 from sothebais.auctions import repository, views
 from sothebais.auctions.campaign_port import CampaignLots
@@ -32,6 +33,11 @@ from sothebais.users.service import Identity, SessionService
 
 #: Name of a dependency to a probe that raises when it does not answer.
 type Probes = dict[str, Callable[[], Awaitable[None]]]
+
+
+#: What people may write to the host: a message every few seconds, some at once.
+HOST_PER_SECOND = 0.2
+HOST_BURST = 5
 
 
 class Kept[K, V]:
@@ -96,6 +102,8 @@ class ApiParts:
     store: StateStore | None = None
     lot_scheduler: CampaignLots = field(default_factory=CampaignLots)
     notify: NotifyDesk | None = None
+    #: Answers to people; null in processes that do not give any.
+    conversation: Conversation | None = None
 
     IDENTITIES_MAX = 50_000
     #: A revoked session is refused after so long at the latest, in every process.
@@ -124,6 +132,11 @@ class ApiParts:
         per_minute = self.settings.chat_lines_per_minute
         burst = max(1, round(per_minute / 4))
         return SharedLimit(self.clock, self.store, "chat", "lines", per_second=per_minute / 60, burst=burst)
+
+    @cached_property
+    def host_limit(self) -> SharedLimit:
+        """How often a person may speak to the host."""
+        return SharedLimit(self.clock, self.store, "host", "messages", per_second=HOST_PER_SECOND, burst=HOST_BURST)
 
     @cached_property
     def assets(self) -> AssetStore:

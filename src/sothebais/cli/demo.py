@@ -103,6 +103,7 @@ class _Demo:
         self.port = _free_port(settings.host, settings.port)
         self.events_port = _free_port(settings.host, self.port + 20)
         self.stream_port = _free_port(settings.host, max(self.events_port + 1, self.port + 30))
+        self.agent_port = _free_port(settings.host, self.stream_port + 1)
         self.environment = {
             # an own house whatever the environment or the configuration file say
             "DATABASE_URL": "",
@@ -153,7 +154,13 @@ class _Demo:
         return show.results
 
     def _roles(self) -> list[Role]:
-        return house_roles(self.port, self.events_port, self.environment, stream_port=self.stream_port)
+        return house_roles(
+            self.port,
+            self.events_port,
+            self.environment,
+            stream_port=self.stream_port,
+            agent_port=self.agent_port,
+        )
 
     async def _import(self, house: House, source: Path) -> list[str]:
         store = AssetStore.in_data_dir(self.folder)

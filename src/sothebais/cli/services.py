@@ -22,6 +22,7 @@ class RoleName(StrEnum):
     EVENT_HANDLER = roles.EVENT_HANDLER
     LIVE_GATEWAY = roles.LIVE_GATEWAY
     STREAM_MANAGER = roles.STREAM_MANAGER
+    AGENT_SERVICE = roles.AGENT_SERVICE
 
 
 def register(main: typer.Typer) -> None:
@@ -37,8 +38,10 @@ def house_roles(
     *,
     gateways: bool = False,
     stream_port: int | None = None,
+    agent_port: int | None = None,
 ) -> list[Role]:
-    """The processes of a whole house on one machine; the API is on ``port``, the show (if any) on ``stream_port``.
+    """The processes of a whole house on one machine; the API is on ``port``, the show (if any) on ``stream_port``, and the
+    host, who needs no port but for its health, beside it where ``agent_port`` is given.
 
     Without ``gateways`` the live feed is served by the API's process alone: enough for a demo and for tests.
     """
@@ -54,6 +57,8 @@ def house_roles(
     if stream_port is not None:
         environment = {"SOTHEBAIS_PORT": str(port), **extra}
         found.append(Role(roles.STREAM_MANAGER, ["run", roles.STREAM_MANAGER, "--port", str(stream_port)], environment))
+    if agent_port is not None:
+        found.append(Role(roles.AGENT_SERVICE, ["run", roles.AGENT_SERVICE, "--port", str(agent_port)], extra))
     return found
 
 
@@ -77,7 +82,13 @@ def up() -> None:
         async with (
             open_house(settings, name="supervisor", pool_size=1) as house,
             Supervisor(
-                house_roles(settings.port, settings.events_port, gateways=True, stream_port=settings.stream_port),
+                house_roles(
+                    settings.port,
+                    settings.events_port,
+                    gateways=True,
+                    stream_port=settings.stream_port,
+                    agent_port=settings.agent_port,
+                ),
                 servers=house.servers,
             ),
         ):

@@ -92,7 +92,8 @@ def video_options(form: Format, codec: str = SOFTWARE) -> dict[str, str]:
             return common
 
 
-#: Fragments that can be read though the file never got its end.
+#: Fragments that can be read though the file never got its end, with the times they have in the stream: without
+#: ``frag_discont`` (which asks for an edit list) picture and sound would each begin at zero, up to a block apart.
 _FRAGMENTED: Final = "empty_moov+default_base_moof+frag_discont"
 RECORDING_OPTIONS: Final = MappingProxyType(
     {"movflags": f"{_FRAGMENTED}+frag_keyframe", "avoid_negative_ts": "disabled", "flush_packets": "1"}
@@ -103,6 +104,7 @@ VIDEO_TIMESCALE: Final = 90_000
 FRAGMENT_OPTIONS: Final = MappingProxyType(
     {
         "movflags": _FRAGMENTED,
+        "use_editlist": "1",
         "avoid_negative_ts": "disabled",
         "frag_duration": "1",
         "video_track_timescale": str(VIDEO_TIMESCALE),
