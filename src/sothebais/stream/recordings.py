@@ -15,6 +15,8 @@ from sothebais.errors import InvalidInput
 from sothebais.stream.encoding import CLIP_OPTIONS
 
 WHOLE: Final = "whole.mp4"
+#: A box is at least its length and its type. (None of a recording needs a length of eight bytes.)
+BOX_BYTES_MIN: Final = 8
 
 
 def parts(folder: Path) -> list[Path]:
@@ -23,11 +25,12 @@ def parts(folder: Path) -> list[Path]:
 
 
 def whole(folder: Path) -> Path:
-    """One file with everything: the only part, or the parts joined. Raises InvalidInput when there is nothing."""
+    """One file with everything: the only part where it is complete, else the parts joined. Raises InvalidInput when
+    there is nothing."""
     found = parts(folder)
     if not found:
         raise InvalidInput(f"There is no recording in {folder}.")
-    if len(found) == 1:
+    if len(found) == 1 and _complete(found[0]):
         return found[0]
     made = folder / WHOLE
     temporary = folder / f".{WHOLE}.tmp"
@@ -44,6 +47,19 @@ def _readable(path: Path) -> bool:
         return False
 
 
+def _complete(path: Path) -> bool:
+    """Whether the file ends where its last box does."""
+    size, place = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while place < size:
+            file.seek(place)
+            length = int.from_bytes(file.read(4), "big")
+            if length < BOX_BYTES_MIN:
+                return False
+            place += length
+    return place == size
+
+
 def _join(found: Sequence[Path], target: Path) -> None:
     begin = Fraction(0)
     with av.open(target, "w", format="mp4", options=dict(CLIP_OPTIONS)) as out:
@@ -56,8 +72,8 @@ def _join(found: Sequence[Path], target: Path) -> None:
                         streams[source.type] = out.add_stream_from_template(source)
                 end = begin
                 for packet in container.demux(*sources):
-                    if packet.dts is None or packet.pts is None:
-                        continue
+                    if packet.dts is None or packet.pts is None or packet.is_corrupt:
+                        continue  # nothing, or the half of a packet at which a process died
                     base = Fraction(packet.time_base.numerator, packet.time_base.denominator)
                     shift = int(begin / base)
                     end = max(end, begin + (packet.pts + (packet.duration or 0)) * base)

@@ -117,10 +117,10 @@ class HlsFolder:
         kept.next_number = growing.number + 1
         kept.segments.append(growing)
         kept.at = self._now
-        for gone in kept.segments[: -SEGMENTS_LISTED - 1]:
-            for part in gone.parts:
+        for place, old in enumerate(kept.segments[: -SEGMENTS_LISTED - 1]):
+            for part in old.parts:
                 self._remove(part.name)
-        kept.segments[:-SEGMENTS_LISTED] = [replace(old, parts=()) for old in kept.segments[:-SEGMENTS_LISTED]]
+            kept.segments[place] = replace(old, parts=())
         while len(kept.segments) > SEGMENTS_KEPT:
             gone = kept.segments.pop(0)
             self._remove(gone.name)
