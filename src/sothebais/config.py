@@ -282,6 +282,10 @@ class Settings(BaseSettings):
     agent_model_output_tokens_max: Annotated[int, Field(ge=16, le=4_000)] = Field(
         default=220, description="Length of one answer of the model at most."
     )
+    agent_embedding_tokenizer: Path | None = Field(
+        default=None,
+        description="tokenizer.json or vocab.txt of all-MiniLM-L6-v2: the host's memories are then found by meaning, else by words.",
+    )
     agent_voice: Literal["piper", "openai", "none"] = Field(
         default="piper",
         description="Who speaks for the host: the embedded voice, a service at agent_voice_url, or nobody (captions only).",

@@ -32,6 +32,8 @@ ROWS_MAX = 50_000
 UNTOLD = frozenset({"nonces", "idempotency_keys", "sign_in_failures"})
 #: Columns whose names say that they are nobody's business, whatever their type.
 HIDDEN = ("hash", "secret", "salt", "token", "commitment")
+#: Columns that say in figures what stands beside them in words.
+UNREADABLE: dict[str, frozenset[str]] = {"memories": frozenset({"embedding", "embedding_model"})}
 #: Rows that stay, because others' rows hang on them, and what they lose.
 BLANKED: dict[str, dict[str, Any]] = {
     "posts": {"user_id": None, "author_id": "erased", "author_handle": None, "text": ""},
@@ -140,7 +142,9 @@ def _told(table: Any) -> sa.Select[Any]:
     columns = [
         column
         for column in table.c
-        if not isinstance(column.type, sa.LargeBinary) and not any(word in column.name for word in HIDDEN)
+        if not isinstance(column.type, sa.LargeBinary)
+        and not any(word in column.name for word in HIDDEN)
+        and column.name not in UNREADABLE.get(table.name, ())
     ]
     return sa.select(*columns)
 
