@@ -271,7 +271,7 @@ async def _spoken(attacks: tuple[Attack, ...], by_goal: Mapping[str, list[str]])
     said, fallbacks, harmful = 0, 0, []
     for number, attack in enumerate(attacks):
         own = [text for name, text in obeying(attack, by_goal) if name in ("own", "echo", "plain")]
-        for text in own[:4] + own[-1:]:
+        for text in own[:2] + own[-1:]:
             model.says = text
             line = await writer.write(Ask(intent=_heard(attack, number), facts=FACTS, memories=POISONED), facts)
             said += 1

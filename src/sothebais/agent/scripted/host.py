@@ -63,7 +63,7 @@ class ScriptedHost:
         return Scripted(PLAIN, True)
 
     def _pick(self, tier: _Tier, ask: Ask) -> str | None:
-        history = self._history(tier.key)
+        history = self._history(tier)
         known = values(ask.facts).keys()
         for _ in range(ATTEMPTS_MAX):
             node = grammar.parse(self._chance.choice(tier.templates))
@@ -86,9 +86,12 @@ class ScriptedHost:
         history.append(oldest)
         return oldest
 
-    def _history(self, key: str) -> deque[str]:
-        history = self._said.setdefault(key, deque(maxlen=HISTORY_LINES_MAX))
-        self._said.move_to_end(key)
+    def _history(self, tier: _Tier) -> deque[str]:
+        # half of what can be said, so that there always is a wording to find quickly
+        wordings = sum(grammar.count(grammar.parse(template)) for template in tier.templates)
+        kept = max(1, min(HISTORY_LINES_MAX, wordings // 2))
+        history = self._said.setdefault(tier.key, deque(maxlen=kept))
+        self._said.move_to_end(tier.key)
         while len(self._said) > HISTORY_KINDS_MAX:
             self._said.popitem(last=False)
         return history

@@ -30,7 +30,7 @@ BESIDE = listed(
     splendid stand standing stands start started starts stay stays steady step steps stepping straight stride strong style suit suits superb sure
     suspect take taken takes taking taste tell tempo thank thanks that that's the their them then there's these they this those thoughtful thus through time
     to today tonight touch travels try turn  understand unhurried unless until up upon us very voice wait waiting waits walks wall want warm warming
-    warmly warms warning was watch way we we're we've welcome well what where which while who whole will wise with without wonderful
+    warmly warms warning was watch way we we're we've welcome well went what where which while who whole will wise with without wonderful
     wonderfully word words work worthy would yet you you've your meet meets between clock's mere simply thanks lovely elegantly delightfully
     spoken entering enters joins join joined continues continue holds grip firmly proudly bidding's colour canvas frame eyes there back
     """

@@ -126,8 +126,8 @@ def sounds_like_amount(text: str) -> bool:
 
 @lru_cache(maxsize=8_192)
 def is_common(word: str) -> bool:
-    """Whether a word, in small letters, is one of the common English ones or a form of one."""
-    if word in COMMON:
+    """Whether a word, in small letters, is one of the common English ones or a form of one. Digits are another guard's."""
+    if word in COMMON or word[0].isdigit():
         return True
     for ending, instead in ENDINGS:
         stem = word.removesuffix(ending)

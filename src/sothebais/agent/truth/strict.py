@@ -48,7 +48,7 @@ TOPICS = (
 _HARMLESS = re.compile(
     r"^(?:a|an|one|what a|such a|another|no) (?:[\w'-]+ ){0,3}(?:bid|start|beginning|step|offer|finish|end|contest)[.!]?$"
     r"|^(?:who|shall|do|does|will|would|is|are|any|anybody|anyone|and|what|where|how|may|can)\b[^.!]*\?$"
-    r"|\b(?:no hurry|take your time|in good time|in no hurry|all the time in the world|no bid is lost|bids are (?:safe|public)|every bid (?:is|in) (?:in )?the (?:public )?record|ladies and gentlemen)\b"
+    r"|\b(?:no hurry|take your time|in good time|in no hurry|all the time in the world|no bid is lost|bids are (?:safe|public)|every bid (?:is|in) (?:in )?the (?:public )?record|ladies and gentlemen|(?:reserve|maximum|maxima)s? (?:is|are) (?:not mine|sealed|kept|secret|private))\b"
     r"|\bi (?:cannot|can't|never|do not|don't|could not|am unable to)\b",
     re.IGNORECASE,
 )
