@@ -1,5 +1,6 @@
 """Setting type: paragraphs that end in an ellipsis, and figures in equal cells."""
 
+import math
 from functools import cache, lru_cache
 from typing import Final
 
@@ -25,11 +26,14 @@ CELL: Final = 0.93
 #: Numbers whose cells are kept, and characters whose widths are: a price that rolls is set in every frame.
 CELLS_KEPT_MAX: Final = 256
 ADVANCES_KEPT_MAX: Final = 1_024
+#: Painted glyphs of a rolling price that are kept, and how finely they are placed within a pixel.
+GLYPHS_KEPT_MAX: Final = 64
+GLYPH_SHIFTS: Final = 4
 #: A space between figures and their unit, in sizes.
 SPACE: Final = 0.28
 
 
-class Style(Struct, frozen=True):
+class Style(Struct, frozen=True, cache_hash=True):
     """How words look. ``size`` and ``spacing`` are pixels, ``leading`` a multiple of the size."""
 
     size: float
@@ -184,6 +188,32 @@ def draw_cells(canvas: skia.Canvas, placed: Cells, style: Style, x: float, basel
     for char, left, wide in placed.characters:
         own = _advance(char, style.family, style.weight, style.italic, style.size)
         canvas.drawString(char, x + left + (wide - own) / 2, baseline, setting, paint)
+
+
+def draw_moving(canvas: skia.Canvas, cell: tuple[str, float, float], style: Style, baseline: float, share: float) -> None:
+    """A character in its cell, ``share`` of it there. It is painted once and copied: large glyphs are dear to paint,
+    and one that moves would be in every frame."""
+    char, left, wide = cell
+    x = left + (wide - _advance(char, style.family, style.weight, style.italic, style.size)) / 2
+    whole = math.floor(x)
+    image, right, down = _glyph(char, style, round((x - whole) * GLYPH_SHIFTS) / GLYPH_SHIFTS)
+    paint = skia.Paint(Alpha=round(255 * min(1.0, max(0.0, share))))
+    canvas.drawImage(image, whole + right, round(baseline) + down, skia.SamplingOptions(), paint)
+
+
+@lru_cache(maxsize=GLYPHS_KEPT_MAX)
+def _glyph(char: str, style: Style, shift: float) -> tuple[skia.Image, int, int]:
+    """A character, and where its top left pixel is from its origin, which is ``shift`` right of a whole pixel."""
+    ink = skia.Rect()
+    font(style).measureText(char, bounds=ink)
+    # a pixel around it for soft edges
+    left, top = math.floor(ink.left()) - 1, math.floor(ink.top()) - 1
+    w, h = math.ceil(ink.right()) + 2 - left, math.ceil(ink.bottom()) + 1 - top
+    info = skia.ImageInfo.Make(w, h, skia.kBGRA_8888_ColorType, skia.kPremul_AlphaType)
+    surface = skia.Surface.MakeRaster(info)
+    paint = skia.Paint(Color=style.colour, AntiAlias=True)
+    surface.getCanvas().drawString(char, shift - left, -top, font(style), paint)
+    return surface.makeImageSnapshot(), left, top
 
 
 def cap_height(style: Style) -> float:

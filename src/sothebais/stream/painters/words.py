@@ -43,12 +43,12 @@ def roll(content: Roll, brush: Brush) -> None:
     canvas.clipRect(skia.Rect.MakeLTRB(0, baseline - height * 1.25, brush.w, baseline + height * 0.3))
     for old, new in _pairs(before, after):
         if old is not None and new is not None and old[0] == new[0] and abs(old[1] - new[1]) < 0.5:
-            text.draw_cells(canvas, Cells((new,), 0), style, 0, baseline)
+            text.draw_moving(canvas, new, style, baseline, 1.0)
             continue
         if old is not None:
-            text.draw_cells(canvas, Cells((old,), 0), _faded(style, 1 - done), 0, baseline - rise * done)
+            text.draw_moving(canvas, old, style, baseline - rise * done, 1 - done)
         if new is not None:
-            text.draw_cells(canvas, Cells((new,), 0), _faded(style, done), 0, baseline + rise * (1 - done))
+            text.draw_moving(canvas, new, style, baseline + rise * (1 - done), done)
     canvas.restore()
     width = before.width + (after.width - before.width) * done
     _unit(content.unit, unit, width, baseline, brush)
@@ -181,11 +181,6 @@ def _unit(unit: str, style: Style, x: float, baseline: float, brush: Brush) -> N
     if unit:
         paint = skia.Paint(Color=style.colour, AntiAlias=True)
         brush.canvas.drawString(unit, x + style.size * 0.4, baseline, text.font(style), paint)
-
-
-def _faded(style: Style, share: float) -> Style:
-    alpha = round((style.colour >> 24) * min(1.0, max(0.0, share)))
-    return Style(style.size, alpha << 24 | style.colour & 0xFFFFFF, style.family, style.weight, style.italic)
 
 
 type _Cell = tuple[str, float, float]
