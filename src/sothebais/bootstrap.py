@@ -21,6 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sothebais.agent import session as agent
 from sothebais.agent.conversation import Conversation
 from sothebais.agent.endpoint import Endpoint, EndpointModel
+from sothebais.agent.memory.embedding import MiniLm
+from sothebais.agent.memory.recollection import Recollection
+from sothebais.agent.memory.recollection import consumer as memory_consumer
 from sothebais.agent.scripted.host import ScriptedHost
 from sothebais.agent.voice.build import build_voice
 from sothebais.agent.words import Writer
@@ -54,6 +57,7 @@ from sothebais.notify.push import KEY_BYTES as VAPID_KEY_BYTES
 from sothebais.notify.push import VapidKey
 from sothebais.notify.push import new_key as new_vapid_key
 from sothebais.social.chat import RoomPolicy, load_words
+from sothebais.social.texts import SocialTexts
 from sothebais.state.store import StateStore
 from sothebais.stream import broadcast as stream
 from sothebais.stream.clips import ClipFolder, ClipMaker
@@ -214,6 +218,15 @@ class House:
         rng = random.Random()  # noqa: S311 - another evening, other words; nothing secret
         return Writer(self.clock, ScriptedHost(rng), model, deadline_ms=settings.agent_model_deadline_ms)
 
+    def recollection(self) -> Recollection:
+        """The host's memory, by meaning where the settings name the vocabulary for it."""
+        tokenizer = self.settings.agent_embedding_tokenizer
+        return Recollection(self.engine, self.clock, embedder=None if tokenizer is None else MiniLm(tokenizer))
+
+    def memory_work(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        """What the agent-service runs to remember sessions when they are over."""
+        return [memory_consumer(self.database_url, self.engine, self.recollection(), SocialTexts(self.engine)).run]
+
     def agent_parts(self, store: StateStore) -> agent.Parts:
         """What the agent-service is made of."""
         policy = RoomPolicy(load_words(self.settings), self.settings.chat_slow_s)
@@ -226,7 +239,7 @@ class House:
             writer=self.writer(),
             voice=build_voice(self.settings, self.clock),
             room=HostRoom(self.engine, self.clock, policy),
-            recall=None,
+            recall=self.recollection(),
         )
 
     def people(self, store: StateStore | None = None) -> People:
@@ -258,7 +271,7 @@ class House:
             store=store,
             lot_scheduler=self.lot_scheduler,
             notify=self.notify_desk(),
-            conversation=Conversation(self.engine, self.clock, self.writer()),
+            conversation=Conversation(self.engine, self.clock, self.writer(), recall=self.recollection()),
         )
         _ = parts.room_policy  # a list of words that cannot be read is found now, not by the first line
         parts.live = Hub(parts, self.database_url, store)

@@ -228,7 +228,8 @@ async def _agent_service(settings: Settings, port: int | None, parent: int | Non
         session = HostSession(house.agent_parts(store))
         app = create_operations_app(parts)
         try:
-            await _serve(app, listener, parent, background=[session.run, Heartbeat(parts, AGENT_SERVICE).run])
+            work = [session.run, *house.memory_work(), Heartbeat(parts, AGENT_SERVICE).run]
+            await _serve(app, listener, parent, background=work)
         finally:
             await store.close()
 

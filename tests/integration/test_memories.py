@@ -178,7 +178,9 @@ async def test_a_session_is_distilled_from_its_log_once(
 ) -> None:
     memory = await memories_of(house)
     ana, bob = await a_user(house, "ana"), await a_user(house, "bob")
-    lot = await an_open_lot(house, engine, title="Harbour at Dusk", buy_now="5", buy_now_until=BuyNowUntil.RESERVE_MET)
+    lot = await an_open_lot(
+        house, engine, title="Harbour at Dusk", buy_now="5", buy_now_until="RESERVE_MET", reserve="4"
+    )
     assert (await bid(engine, lot, ana, "1")).accepted
     made = await client.post(f"{API}/auth/sandbox", json={"handle": "bob"})
     headers = {"authorization": f"Bearer {made.json()['token']}"}

@@ -15,6 +15,7 @@ from sothebais.api.parts import ApiParts, parts_of
 from sothebais.api.routes import (
     admin,
     agent,
+    agent_character,
     api_keys,
     art_items,
     auctions,
@@ -84,7 +85,7 @@ def _routes() -> Sequence[BaseRoute]:
     api.include_router(settlement.router)
     api.include_router(sales.router)
     api.include_router(chat.router)
-    for noun in (notifications, follows, webhooks, clips, stream, stream_assets, stream_live, agent):
+    for noun in (notifications, follows, webhooks, clips, stream, stream_assets, stream_live, agent, agent_character):
         api.include_router(noun.router)
     gathered.include_router(api)
     gathered.include_router(operations.router)

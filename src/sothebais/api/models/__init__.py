@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from sothebais.api.models import (
     admin,
+    agent_character,
     auctions,
     auth,
     base,
@@ -38,6 +39,7 @@ _MODULES = (
     webhooks,
     stream,
     clips,
+    agent_character,
 )
 
 REQUESTS: dict[str, type[BaseModel]] = {
