@@ -72,9 +72,7 @@ def test_rtmp_has_a_time_limit_and_rtmps_is_verified_against_what_the_settings_s
 
 
 def test_a_platform_has_no_complaints_at_its_limits_and_one_for_each_that_is_passed() -> None:
-    at_the_limits = Format(
-        width=1_920, height=1_080, fps=60, video_kbps=12_000, audio_kbps=128, key_interval_s=3.0
-    )
+    at_the_limits = Format(width=1_920, height=1_080, fps=60, video_kbps=12_000, audio_kbps=128, key_interval_s=3.0)
     assert encoding.complaints(at_the_limits, X_INGEST) == []
     upright = Format(width=1_080, height=1_920)
     assert encoding.complaints(upright, X_INGEST) == []

@@ -65,9 +65,7 @@ class Rig:
         self.opened_at: list[float] = []
         self.reports: list[OutputReport] = []
         self.keys_asked = 0
-        self.output = Output(
-            SPEC, self._open, report=self.reports.append, ask_key=self._ask, packets_max=packets_max
-        )
+        self.output = Output(SPEC, self._open, report=self.reports.append, ask_key=self._ask, packets_max=packets_max)
 
     def _open(self) -> Sink:
         self.opened_at.append(time.monotonic())

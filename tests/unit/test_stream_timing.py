@@ -190,7 +190,7 @@ def test_a_short_stall_leaves_pictures_out_and_no_sound(monkeypatch: pytest.Monk
 
 def test_frames_that_are_only_a_little_late_are_all_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     show = Show(monkeypatch)
-    show.late_s = {frame: 0.09 for frame in range(30, 60, 6)}
+    show.late_s = dict.fromkeys(range(30, 60, 6), 0.09)
     show.run(90)
     pictures = [one.pts for one in show.packets if one.kind == "video"]
     assert {b - a for a, b in pairwise(pictures)} == {1}

@@ -191,7 +191,7 @@ class Scenery:
                 reference, key = found
                 self._sent[reference] = key
                 await self._send_picture(reference, key)
-                while len(self._in_hand) >= IN_HAND_MAX:
+                while len(self._in_hand) >= IN_HAND_MAX and not self._closed:
                     self._decoded.clear()
                     try:
                         await asyncio.wait_for(self._decoded.wait(), IN_HAND_S)
@@ -214,6 +214,7 @@ class Scenery:
 
 
 def artworks_of(state: ShowState) -> tuple[str, ...]:
-    """The assets that a state shows: the lot's first, then of those that come, then of those that were."""
-    lots = (*(() if state.lot is None else (state.lot,)), *state.upcoming, *reversed(state.results))
-    return tuple(dict.fromkeys(lot.artwork.ref for lot in lots if lot.artwork.ref))
+    """The assets that a state shows: the lot's first, then those of the lots that come."""
+    shown = [] if state.lot is None else [state.lot.artwork]
+    shown += [one.artwork for one in state.upcoming]
+    return tuple(dict.fromkeys(artwork.ref for artwork in shown if artwork.ref))
