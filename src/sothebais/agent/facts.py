@@ -98,7 +98,7 @@ class HouseFacts:
         except NotFound:
             return None
         statement = (
-            sa.select(ArtItem.description, ArtItem.erc721, Auction.terms)
+            sa.select(ArtItem.description, ArtItem.erc721.label("document"), Auction.terms)
             .join(Auction, Auction.art_item_id == ArtItem.id)
             .where(Auction.id == lot)
         )
@@ -106,7 +106,7 @@ class HouseFacts:
         voided = (
             sa.select(sa.func.count()).select_from(Bid).where(Bid.auction_id == lot, Bid.status == BidStatus.VOIDED)
         )
-        artist, found = traits.read(piece.erc721)
+        artist, found = traits.read(piece.document)
         terms = piece.terms
         leader = shown["leader"]
         return LotFacts(
@@ -180,7 +180,7 @@ async def _day(connection: AsyncConnection, lot: UUID | None) -> Any:
 
 async def _upcoming(connection: AsyncConnection, day: UUID) -> tuple[Upcoming, ...]:
     statement = (
-        sa.select(Auction.lot_number, Auction.starts_at, repository.TITLE, ArtItem.erc721)
+        sa.select(Auction.lot_number, Auction.starts_at, repository.TITLE, ArtItem.erc721.label("document"))
         .join(*repository.FIRST_EVENT)
         .join(ArtItem, ArtItem.id == Auction.art_item_id)
         .where(Auction.campaign_day_id == day, Auction.status == Status.SCHEDULED)
@@ -188,7 +188,7 @@ async def _upcoming(connection: AsyncConnection, day: UUID) -> tuple[Upcoming, .
         .limit(UPCOMING_MAX)
     )
     return tuple(
-        Upcoming(row.lot_number, row.title, traits.read(row.erc721)[0] or None, from_datetime(row.starts_at))
+        Upcoming(row.lot_number, row.title, traits.read(row.document)[0] or None, from_datetime(row.starts_at))
         for row in await connection.execute(statement)
     )
 

@@ -6,6 +6,10 @@ from uuid import UUID
 from sothebais.agent.model import Seen
 from sothebais.events.types import Event
 from sothebais.events.types.auction import AuctionEnd, BidAccepted, BidVoided, Step
+from sothebais.events.types.stream import OutputDown, StreamError
+
+#: Parts of the show whose faults nobody sees as trouble with the picture.
+_NOT_SEEN = frozenset({"ASSET", "AUDIO", "SCENE", "INPUT"})
 
 
 def seen(event: Event) -> Seen:
@@ -44,6 +48,12 @@ def seen(event: Event) -> Seen:
                 next_valid=_amount(step.next_valid_amount),
                 extension_count=step.extension_count,
             )
+        case StreamError() as fault:
+            mended = fault.recovered or fault.component in _NOT_SEEN
+            return Seen(id=event.id, type=event.type, at=event.timestamp, recovered=mended)
+        case OutputDown() as down:
+            # the house's own files are no viewer's way to watch
+            return Seen(id=event.id, type=event.type, at=event.timestamp, recovered=down.kind == "RECORDING")
         case _:
             return Seen(id=event.id, type=event.type, at=event.timestamp, lot=lot)
 

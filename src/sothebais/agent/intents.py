@@ -22,9 +22,15 @@ WAR_BIDS_MIN = 4
 WAR_WINDOW_MS = 30_000
 #: A silence this long is noticed, and then only after as long again.
 HUSH_MS = 45_000
+#: Before the end of a lot; of a short lot at most these shares of its whole length, as on the picture.
 FAIR_WARNING_MS = 15_000
 LAST_CALL_MS = 6_000
 SOFT_CLOSE_MS = 60_000
+FAIR_WARNING_SHARE = 4
+LAST_CALL_SHARE = 10
+SOFT_CLOSE_SHARE = 2
+#: Trouble with the picture is spoken of no more often than this.
+TROUBLE_MS_MIN = 60_000
 #: While nothing happens, something is said about the piece or the evening this often.
 CHATTER_MS = 75_000
 #: A bid's line waits so long after the last one of the same kind.
@@ -107,6 +113,7 @@ class Watch(Struct, frozen=True, kw_only=True):
     #: The end the warnings were given for; a later end brings them again.
     warned_for: Millis | None = None
     troubled: bool = False
+    trouble_at: Millis = -TROUBLE_MS_MIN
 
 
 def intent(
@@ -162,7 +169,9 @@ def observe(
     Events of other lots than the one on the wall are passed over, except a start, which puts its lot on the wall.
     """
     if seen.type in ("auction:start", "auction:reopened"):
-        watch = Watch(lot=seen.lot, last_event_at=now, last_chatter_at=now, troubled=watch.troubled)
+        watch = Watch(
+            lot=seen.lot, last_event_at=now, last_chatter_at=now, troubled=watch.troubled, trouble_at=watch.trouble_at
+        )
     elif seen.lot is not None and seen.lot != watch.lot:
         return watch, ()
     moment: Moment | None
@@ -175,8 +184,13 @@ def observe(
         moment = _MOMENTS.get(seen.type)
         if moment is Moment.RECOVERED and not watch.troubled:
             moment = None
-        if moment in (Moment.TROUBLE, Moment.RECOVERED):
-            watch = replace(watch, troubled=moment is Moment.TROUBLE)
+        if moment is Moment.TROUBLE and (seen.recovered or now - watch.trouble_at < TROUBLE_MS_MIN):
+            # what mended itself, or has been spoken of
+            moment = None
+        elif moment is Moment.TROUBLE:
+            watch = replace(watch, troubled=True, trouble_at=now)
+        elif moment is Moment.RECOVERED:
+            watch = replace(watch, troubled=False)
         if seen.lot is not None:
             watch = replace(
                 watch,
@@ -230,21 +244,18 @@ def tick(watch: Watch, facts: Facts, new_id: Callable[[], UUID]) -> tuple[Watch,
     if watch.warned_for != lot.ends_at:
         watch = replace(watch, warned_for=lot.ends_at, warned=frozenset())
     if lot.ends_at is not None and lot.price is not None:
-        left = lot.ends_at - now
-        for moment, before in (
-            (Moment.LAST_CALL, LAST_CALL_MS),
-            (Moment.FAIR_WARNING, FAIR_WARNING_MS),
-            (Moment.SOFT_CLOSE, SOFT_CLOSE_MS),
-        ):
+        left, whole = lot.ends_at - now, max(1, lot.ends_at - lot.opens_at)
+        befores = (
+            (Moment.LAST_CALL, min(LAST_CALL_MS, whole // LAST_CALL_SHARE)),
+            (Moment.FAIR_WARNING, min(FAIR_WARNING_MS, whole // FAIR_WARNING_SHARE)),
+            (Moment.SOFT_CLOSE, min(SOFT_CLOSE_MS, whole // SOFT_CLOSE_SHARE)),
+        )
+        for moment, before in befores:
             if 0 < left <= before:
                 if moment in watch.warned:
                     return watch, ()
                 # the earlier warnings are past as well
-                passed = {
-                    one
-                    for one, length in ((Moment.FAIR_WARNING, FAIR_WARNING_MS), (Moment.SOFT_CLOSE, SOFT_CLOSE_MS))
-                    if left <= length
-                }
+                passed = {one for one, length in befores[1:] if left <= length}
                 watch = replace(watch, warned=watch.warned | {moment} | passed, last_event_at=now)
                 return watch, (intent(moment, now, new_id, lot=lot.id),)
     if now - watch.last_event_at >= HUSH_MS and now - watch.last_chatter_at >= HUSH_MS:

@@ -87,6 +87,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     previous_price: Decimal | None = None
     next_valid: Decimal | None = None
     extension_count: int = 0
+    #: Of a fault: it mended itself, or is no fault of the picture.
+    recovered: bool = False
 
 
 class SpeechIntent(Struct, frozen=True, kw_only=True):
