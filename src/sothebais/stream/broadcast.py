@@ -24,6 +24,7 @@ from sothebais.state.store import StateStore
 from sothebais.stream import publishing, records
 from sothebais.stream.audio.cues import Cue
 from sothebais.stream.books import Books
+from sothebais.stream.captions import CaptionTrack
 from sothebais.stream.commands import Desired
 from sothebais.stream.encoding import Format
 from sothebais.stream.facts import Told
@@ -108,6 +109,9 @@ class Broadcast:
         self.started_at: Millis | None = None
         self.restarts = 0
         self.viewers = self.peak = 0
+        #: What was said since the broadcast began here, as it stood under the picture.
+        self.captions = CaptionTrack()
+        self.begun_at = self._clock.now()
         self._change: Change | None = None
         self._scene: str | None = None
         self._frames_before = self._dropped_before = 0
@@ -395,6 +399,8 @@ class Broadcast:
             return
         state = self._scenery.as_shown(change.state, self._clock.now())
         self._send(m.State(m.pack(state), change.position, change.at))
+        if state.caption is not None:
+            self.captions.add((state.caption,))
         if state.on_air.scene != self._scene:
             previous, self._scene = self._scene, state.on_air.scene
             self._scene_changed(state, previous)

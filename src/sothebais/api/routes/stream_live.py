@@ -79,6 +79,31 @@ async def frame(
 
 
 @router.get(
+    "/captions.vtt",
+    summary="What is said, as WebVTT",
+    response_class=Response,
+    responses={200: {"content": {"text/vtt": {}}, "description": "Times count from `x-stream-begin`"}, **_NOT_ON},
+)
+async def captions(request: Request) -> Response:
+    """The newest captions of the broadcast, the words that stand under the picture. Its times count from the instant in
+    `x-stream-begin` (milliseconds)."""
+    manager = manager_of(request)
+    if manager is None:
+        return _elsewhere(request, "captions.vtt")
+    broadcast = manager.broadcast
+    if broadcast is None:
+        raise NotFound("Nothing is on air.")
+    begin = broadcast.started_at or broadcast.begun_at
+    headers = {
+        **_ANYWHERE,
+        "cache-control": "no-store",
+        "x-stream-begin": str(begin),
+        "access-control-expose-headers": "x-stream-begin",
+    }
+    return Response(broadcast.captions.webvtt(begin), media_type="text/vtt", headers=headers)
+
+
+@router.get(
     "/hls/{name}",
     summary="The stream as HLS",
     response_class=Response,
