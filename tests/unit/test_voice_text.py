@@ -73,6 +73,10 @@ def test_a_text_that_was_not_normalised_is_spoken_all_the_same() -> None:
     assert ipa("wow 🎉 nice") == ipa("wow nice")
 
 
+def test_a_number_that_has_no_name_is_read_digit_by_digit() -> None:
+    assert ipa("9" * 38) == " ".join(["nˈaɪn"] * 38)
+
+
 @pytest.mark.parametrize("text", ["", "   ", "🎉 —", "…", "\x00\x07"])
 def test_a_text_with_nothing_to_say_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="nothing to say"):

@@ -95,6 +95,7 @@ _SPOKEN: Final = re.compile(r"[^A-Za-z0-9À-ɏ.,;:!?'\"()$€£ -]")
 _MARKS_IN_A_ROW: Final = re.compile(r"[.,;:!?](?:\s*[.,;:!?])+")
 #: Of several marks in a row the first of these is spoken.
 _BY_WEIGHT: Final = "?!.;:,"
+_DIGIT: Final = re.compile(r"[0-9]")
 _DOT_INSIDE: Final = re.compile(r"(?<=[A-Za-z0-9]{2})\.(?=[A-Za-z]{2})")
 
 
@@ -147,16 +148,25 @@ def spoken_form(run: str) -> str:
 
 
 def _groups(engine: NanoG2P, spoken: list[str]) -> list[str]:
-    """IPA of each run, read in the context of the whole."""
-    chunks = [len(form.split()) for form in spoken]
+    """IPA of each run. Raises InvalidInput for what the reader cannot read even digit by digit."""
     try:
-        tokens = engine(" ".join(form for form in spoken if form))[1]
-        read = _by_chunk(tokens)
-        if len(read) != sum(chunks):  # the reader joined or split what blanks divide: read each run alone
-            alone = ["".join(_by_chunk(engine(form)[1])) if form else "" for form in spoken]
-            return [misaki_to_espeak_ipa(group) for group in alone]
+        return _read(engine, spoken)
+    except ValueError:  # a number that has no name
+        try:
+            return _read(engine, [_DIGIT.sub(r" \g<0> ", form) for form in spoken])
+        except (ValueError, FrontendError) as error:
+            raise InvalidInput(f"This text cannot be read aloud: {error}", field="text") from error
     except FrontendError as error:
         raise InvalidInput(f"This text cannot be read aloud: {error}", field="text") from error
+
+
+def _read(engine: NanoG2P, spoken: list[str]) -> list[str]:
+    """Each run as it is read in the context of the whole."""
+    chunks = [len(form.split()) for form in spoken]
+    read = _by_chunk(engine(" ".join(form for form in spoken if form))[1])
+    if len(read) != sum(chunks):  # the reader joined or split what blanks divide: read each run alone
+        alone = [" ".join(_by_chunk(engine(form)[1])) if form else "" for form in spoken]
+        return [misaki_to_espeak_ipa(group) for group in alone]
     groups, at = [], 0
     for count in chunks:
         groups.append(misaki_to_espeak_ipa(" ".join(read[at : at + count])))
