@@ -93,7 +93,7 @@ def test_everything_that_is_wrong_with_a_file_is_listed_with_its_path() -> None:
         "postExamples[0]",
         "style.loud",
     }
-    assert faults["bio"] == "must be a text or a list of texts" or "list of texts" in faults["bio"]
+    assert faults["bio"] == "must be a text or a list of texts"
     assert refused.value.fields["faults_count"] == 9
     assert refused.value.message.startswith("name: must not be empty and 8 more")
 

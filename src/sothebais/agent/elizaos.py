@@ -82,10 +82,11 @@ def import_character(document: Any, *, onto: Character | None = None) -> Importe
     if isinstance(bio, str):
         shape["bio"] = "text"
         said: tuple[str, ...] = (reader.text(bio, "bio"),) if bio.strip() else ()
+    elif isinstance(bio, list):
+        said = reader.texts(bio, "bio")
     else:
-        said = reader.texts(bio, "bio") if bio is not None else ()
-        if bio is None:
-            reader.fault("bio", "must be a text or a list of texts")
+        said = ()
+        reader.fault("bio", "must be a text or a list of texts")
     lore = found.get("lore")
     if isinstance(lore, str):
         shape["lore"] = "text"

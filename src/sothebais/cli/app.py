@@ -7,6 +7,7 @@ import typer
 from sothebais.cli import (
     auction,
     campaign,
+    character,
     collection,
     database,
     demo,
@@ -33,6 +34,7 @@ app.add_typer(collection.app, name="collection", help="Collections and their ite
 app.add_typer(campaign.app, name="campaign", help="Campaigns: days of auctions.")
 app.add_typer(auction.app, name="auction", help="Lots, and an operator's steps on them.")
 app.add_typer(stream.app, name="stream", help="The broadcast, its scenes and its files.")
+app.add_typer(character.app, name="character", help="Who the host is.")
 app.add_typer(staff.app, name="staff", help="Who operates the house.")
 app.add_typer(report.app, name="report", help="What was sold, and how it is settled.")
 app.add_typer(database.db, name="db", help="Migrations.")
