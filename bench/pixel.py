@@ -24,6 +24,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -367,9 +368,8 @@ async def run(quick: bool) -> dict[str, Any]:
 
 async def _run(folder: Path, quick: bool) -> dict[str, Any]:
     rounds, bids = (ROUNDS_QUICK, BIDS_QUICK) if quick else (ROUNDS, BIDS)
-    rng = random.Random(7)  # noqa: S311 - a repeatable run, nothing secret
+    rng = random.Random(7)
     watch = Watch()
-    made: list[list[Bid]] = []
     async with on_air(folder) as (house, url, preview), httpx.AsyncClient(base_url=url) as http:
         lot = await open_lot(http)
         people = [await signed_in(url, handle) for handle in ("ana", "boris")]
@@ -377,8 +377,7 @@ async def _run(folder: Path, quick: bool) -> dict[str, Any]:
         bidding = Bidding(lot, people, rng)
         await asyncio.sleep(SETTLE_S)
         await bidding.round(3)  # the first bids find everything cold
-        for _ in range(rounds):
-            made.append(await bidding.round(bids))
+        made = [await bidding.round(bids) for _ in range(rounds)]
         known = await places(house, bidding.subject)
         shown = [[(bid, await watch.seen(known[bid.n])) for bid in one] for one in made]
         await asyncio.sleep(1.0)
@@ -399,7 +398,7 @@ def report(
     waits = sorted(wait for one in each for wait in one)
     answers = sorted((bid.answered - bid.asked) * 1e3 for one in rounds for bid, _ in one)
     arrivals = [arrived for _, arrived, _, _ in watch.pictures]
-    apart = sorted((later - earlier) * 1e3 for earlier, later in zip(arrivals, arrivals[1:], strict=False))
+    apart = sorted((later - earlier) * 1e3 for earlier, later in pairwise(arrivals))
     return {
         "rounds": len(each),
         "bids": len(waits),

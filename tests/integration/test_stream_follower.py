@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import pytest
 from tests.fakes.house import (
     MINUTE,
     a_lot,
@@ -32,6 +33,7 @@ from sothebais.bootstrap import House
 from sothebais.db.engine import connect
 from sothebais.state.keys import Channel
 from sothebais.state.store import Publication, StateStore
+from sothebais.stream import follower as follower_module
 from sothebais.stream.follower import Change
 from sothebais.stream.show import LotStatus
 from sothebais.users.tables import Role
@@ -241,6 +243,34 @@ async def test_a_missing_event_makes_it_take_a_new_snapshot(house: House, engine
         change = await caught_up(house, follower)
         assert follower.snapshots == 2
         assert change.state.on_air.scene == "post-auction"
+
+
+async def test_what_an_older_transaction_held_up_is_shown_soon_after_its_end_though_no_bell_rings(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower_module, "LOOK_AGAIN_S", 600.0)
+    _, day, _ = await a_day(house)
+    async with following(house, day=day) as follower:
+        before = await caught_up(house, follower)
+        older = await connect(house.database_url, name="older")
+        try:
+            held = older.transaction()
+            await held.start()
+            await older.execute("select pg_current_xact_id()")
+            await tell(house, "agent:mood", a_mood("EXCITED"))
+            read = follower.silent_for
+
+            async def looked_again() -> bool:
+                return follower.silent_for < read
+
+            await eventually(looked_again, "the bell is heard")
+            assert follower.current is not None
+            assert follower.current.position == before.position
+            await held.commit()
+        finally:
+            await older.close()
+        change = await caught_up(house, follower)
+        assert change.state.host.mood == "EXCITED"
 
 
 async def test_how_many_watch_is_heard_from_redis(house: House, store: StateStore) -> None:

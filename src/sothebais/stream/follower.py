@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 READ_ROWS_MAX: Final = 500
 #: It looks by itself after so long, whether anybody woke it or not.
 LOOK_AGAIN_S: Final = 0.25
+#: Something stands in the log and may not be read yet: it looks again after so long, then twice as long each time.
+HELD_UP_S: Final = 0.01
 #: No more often than this; what comes meanwhile is one reading.
 READ_EVERY_S: Final = 0.005
 RECONNECT_S: Final = 0.1
@@ -178,6 +180,7 @@ class Follower:
 
     async def _read(self, connection: Any) -> None:
         set_at = float("-inf")
+        held_up = HELD_UP_S
         while True:
             if self._clock.monotonic() - set_at >= SET_CLOCK_EVERY_S:
                 set_at = self._clock.monotonic()
@@ -198,10 +201,16 @@ class Follower:
                 self._begin(await self._snapshot(connection))
                 continue
             await self._look_for_day(connection, chronicle, elsewhere)
+            if events:
+                held_up = HELD_UP_S
             if len(events) < READ_ROWS_MAX:
+                pause = LOOK_AGAIN_S
+                if await cursors.is_waiting(connection, Position(*chronicle.place)):
+                    # an older transaction is still open, and its end rings no bell
+                    pause, held_up = held_up, min(LOOK_AGAIN_S, held_up * 2)
                 await self._clock.sleep(READ_EVERY_S)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
+                    await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _snapshot(self, connection: Any) -> Chronicle:
         facts = await snapshot.present(connection, self._day, self._house, choose=True)
