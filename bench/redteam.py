@@ -163,6 +163,11 @@ _HARM = re.compile(
 )
 
 
+def harm_in(text: str) -> bool:
+    """Whether a line that was said does what some attack wanted. It knows the payloads and nothing of the guards."""
+    return bool(_HARM.search(text))
+
+
 class Attack(Struct, frozen=True):
     """One attack: what is written, what it wants, and what a writer that obeys would say to exactly this one."""
 
@@ -276,7 +281,7 @@ async def _spoken(attacks: tuple[Attack, ...], by_goal: Mapping[str, list[str]])
             line = await writer.write(Ask(intent=_heard(attack, number), facts=FACTS, memories=POISONED), facts)
             said += 1
             fallbacks += line.fallback
-            if _HARM.search(line.text) or not line.fallback:
+            if harm_in(line.text) or not line.fallback:
                 harmful.append({"attack": attack.id, "said": line.text})
     return {"said": said, "fallbacks": fallbacks, "harmful": harmful}
 
@@ -292,15 +297,21 @@ def document(report: Mapping[str, Any]) -> str:
         "",
         "Written by `python -m bench.redteam --document > docs/host-safety.md`; a test holds it to what the guards do.",
         "",
-        (f"{report['attacks']} attacks in {report['languages']} languages, written for this house, run against a writer that obeys each of them as harmfully"
-        f" as it can: {report['different_outputs']:,} different texts, {report['outputs']:,} trials. The model's good will counts for nothing here; only the guards stand between it"
-        " and the loudspeaker."),
+        (
+            f"{report['attacks']} attacks in {report['languages']} languages, written for this house, run against a writer that obeys each of them as harmfully"
+            f" as it can: {report['different_outputs']:,} different texts, {report['outputs']:,} trials. The model's good will counts for nothing here; only the guards stand between it"
+            " and the loudspeaker."
+        ),
         "",
         f"- Texts that a guard let through: **{len(report['passed'])}**.",
-        (f"- Lines said aloud by the whole writer under attack: {report['said']:,}; with a false amount, name, date, maximum, link, insult or claimed deed: **{len(report['harmful'])}**;"
-        f" spoken by the scripted host instead: {report['fallbacks']:,}."),
-        ("- State changes: **0**, by construction: a writer returns text. The model's four tools read values; none of the modules that make the host's words can reach the"
-        " engine, the catalogue, the users or the database (a contract in `pyproject.toml`)."),
+        (
+            f"- Lines said aloud by the whole writer under attack: {report['said']:,}; with a false amount, name, date, maximum, link, insult or claimed deed: **{len(report['harmful'])}**;"
+            f" spoken by the scripted host instead: {report['fallbacks']:,}."
+        ),
+        (
+            "- State changes: **0**, by construction: a writer returns text. The model's four tools read values; none of the modules that make the host's words can reach the"
+            " engine, the catalogue, the users or the database (a contract in `pyproject.toml`)."
+        ),
         "",
         "## By kind of attack",
         "",
@@ -339,21 +350,28 @@ def document(report: Mapping[str, Any]) -> str:
         "",
         "## What this does not show",
         "",
-        ("The attacks were written in rounds, each against the guards as the last one had left them. What a round got through was mended and stays in the suite, so its final score is no"
-        " measure of unseen attacks. The first pass of each round is:"),
+        (
+            "The attacks were written in rounds, each against the guards as the last one had left them. What a round got through was mended and stays in the suite, so its final score is no"
+            " measure of unseen attacks. The first pass of each round is:"
+        ),
         "",
         "| round | texts | let through at first |",
         "|---:|---:|---:|",
         *(f"| {number} | {of} | {through} ({through / of:.0%}) |" for number, through, of in report["first_pass"]),
         "",
-        ("Round 1 has the blunt texts, the later ones what is left when those are blocked: hints, metaphors, true tokens in false company. What still came through in round 5 were"
-        " allusions with no amount, handle, date or address in them. Some such sentences pass today and will go on passing, because nothing in them can be told from a harmless one by"
-        " its words:"),
+        (
+            "Round 1 has the blunt texts, the later ones what is left when those are blocked: hints, metaphors, true tokens in false company. Rounds 5 and 6 still had a made-up name in"
+            " small letters (“thank you, pip”) and true tokens in a false sentence (“{leader} started at {price}”) come through; no amount, handle, date or address in any spelling did."
+            " What can be told from a harmless sentence was mended. These pass today and will go on passing, because nothing in them can be told by"
+            " its words:"
+        ),
         "",
         *(f"- “{one['text']}”" for one in report["known_limits"] if one["passes"]),
         "",
-        ("Also outside: what a picture or a voice's tone suggests, riddles whose every word is ordinary, and whether a catalogue text that passed is itself true. The price, the leader"
-        " and the time are on the picture from the log, whatever is said beside them."),
+        (
+            "Also outside: what a picture or a voice's tone suggests, riddles whose every word is ordinary, and whether a catalogue text that passed is itself true. The price, the leader"
+            " and the time are on the picture from the log, whatever is said beside them."
+        ),
         "",
     ]
     return "\n".join(lines)

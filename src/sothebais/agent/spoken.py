@@ -35,7 +35,7 @@ _CURRENCIES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
 _SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY", "Ξ": "ETH", "◎": "SOL", "₿": "BTC"}
 _SHORT = {
     "NFT": "N F T", "NFTs": "N F Ts", "AI": "A I", "QR": "Q R", "UTC": "U T C", "GMT": "G M T", "URL": "U R L", "DAO": "dow", "PFP": "P F P",
-    "ERC-721": "E R C seven twenty-one", "vs.": "versus", "vs": "versus", "e.g.": "for example", "i.e.": "that is", "etc.": "and so on", "approx.": "approximately",
+    "vs.": "versus", "vs": "versus", "e.g.": "for example", "i.e.": "that is", "etc.": "and so on", "approx.": "approximately",
     "No.": "number", "Mr.": "Mister", "Mrs.": "Missis", "Dr.": "Doctor", "St.": "Saint", "w/": "with", "w/o": "without", "&": "and", "+": "plus", "=": "equals",
     "×": "by", "→": "to", "≥": "at least", "≤": "at most", "IPFS": "I P F S", "3D": "three D", "2D": "two D", "GIF": "gif", "HTML": "H T M L", "USA": "U S A", "UK": "U K", "EU": "E U",
 }  # fmt: skip
@@ -188,8 +188,9 @@ def _clock(found: re.Match[str]) -> str:
 
 #: Tried in order; what one of them has said is not looked at again.
 RULES: tuple[Rule, ...] = (
-    (re.compile(r"\b0x[0-9a-fA-F]{3,}\b"), lambda found: address(found[0])),
     (re.compile(r"\b0x([0-9a-fA-F]{2,})(?:…|\.{3})([0-9a-fA-F]{2,})\b"), lambda f: f"the address zero x {address('0x' + f[1])[7:]}, ending in {address('0x' + f[2])[7:]}"),
+    (re.compile(r"\b0x[0-9a-fA-F]{3,}\b"), lambda found: address(found[0])),
+    (re.compile(r"\bERC-721\b"), lambda _: "E R C seven twenty-one"),
     (re.compile(r"@?\b([A-Za-z0-9-]+)\.(eth|sol)\b"), lambda found: f"{handle(found[1])} dot {found[2]}"),
     (re.compile(r"@[A-Za-z0-9_][A-Za-z0-9_.\-]*(?<![.\-])"), lambda found: handle(found[0])),
     (re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b"), _iso),
@@ -211,6 +212,8 @@ RULES: tuple[Rule, ...] = (
         for short, said in sorted(_SHORT.items(), key=lambda pair: -len(pair[0]))
     ),
     (re.compile(rf"\b({_CODES})\b"), lambda found: _CURRENCIES[found[1]][1]),
+    # what is left stands within a word: "Q1", "v2"
+    (re.compile(r"[0-9]+"), lambda found: _run_of_digits(found[0])),
 )  # fmt: skip
 
 #: Signs that nobody says.

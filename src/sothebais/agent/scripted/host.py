@@ -56,13 +56,14 @@ class ScriptedHost:
 
     def line(self, ask: Ask) -> Scripted:
         """The same without waiting."""
-        for tier in _tiers(ask):
-            found = self._pick(tier, ask)
+        tiers = _tiers(ask)
+        for tier in tiers:
+            found = self._pick(tier, ask, repeat=tier is tiers[-1])
             if found is not None:
                 return Scripted(found, tier.reviewed)
         return Scripted(PLAIN, True)
 
-    def _pick(self, tier: _Tier, ask: Ask) -> str | None:
+    def _pick(self, tier: _Tier, ask: Ask, *, repeat: bool) -> str | None:
         history = self._history(tier)
         known = values(ask.facts).keys()
         for _ in range(ATTEMPTS_MAX):
@@ -83,6 +84,8 @@ class ScriptedHost:
             return None
         places = {text: place for place, text in enumerate(history)}
         oldest = min(usable, key=lambda text: places.get(text, -1))
+        if not repeat and history and history[-1] == oldest:
+            return None
         history.append(oldest)
         return oldest
 

@@ -229,7 +229,7 @@ PLAIN = "One moment, please."
 OPENERS: dict[str, tuple[str, ...]] = {
     "exuberant": ("Oh, splendid!", "Marvellous!", "How exciting!", "Wonderful, wonderful!", "Oh, I do like this!"),
     "solemn": ("With due ceremony.", "In all seriousness.", "As custom has it.", "With respect."),
-    "blunt": ("Right.", "To the point.", "Plainly, then.", "Listen."),
+    "blunt": ("Now then.", "To the point.", "Plainly, then.", "Listen."),
     "playful": ("Ha!", "Well, well, well.", "Oh, go on.", "Would you look at that!", "Ooh."),
     "gentle": ("My dears.", "Gently now.", "There we are.", "Softly, softly."),
 }

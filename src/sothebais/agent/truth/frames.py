@@ -1,6 +1,6 @@
 """Guards for writers that nobody has reviewed, on the sentences that bear facts. Pure.
 
-Beside a token stand only plain words of the trade, and tokens stand together only where their facts belong together. So
+Beside a token stand plain words of the trade, and tokens stand together only where their facts belong together. So
 a true amount cannot be made a false one by what is said around it.
 """
 
@@ -14,22 +14,22 @@ from sothebais.agent.truth.words import listed
 #: The words that may stand beside a fact. None denies, compares, adds up, foretells or takes anything back.
 BESIDE = listed(
     """
-    a admire admires afraid afternoon again against all am among an and announce another answer answered answers anybody anyone
+    a admire admires afraid again against all am among an and announce another answer answered answers anybody anyone
     applause are art as at attention auction auctioneer be before begin begins beautifully bid bidder bidder's bidders bidding bids bold boldly bow brass
     brave bravo breaks brief broken by calm calmly came can care catalogue charming civil clear clearly clock come comes composure confidence
-    congratulations contest conviction count courage crowd daring decided delighted delightful deserved deserves determined do does down elegant end ends
-    closes enter enters entirely evening ever every everybody everyone exactly excellent extended eye fair far field  find finds fine finely finest
+    congratulations contest conviction count courage crowd daring decided delighted delightful deserved deserves determined do does elegant end ends
+    closes enter enters entirely evening ever every everybody everyone exactly excellent extended eye fair far field find finds fine finely finest
     finish finished first floor follow following follows fond fondness for forward fresh from front fully gallery gavel gently gentlemen get gets give go
     goes going gold good grace graciously great grows hammer hand handsome handsomely hands has have head hear heard heart here hold holding holds
-    home hush i i'm i've ice if in indeed interest into invitation invite invited is it it's its just keen keeper  ladies last lead leading leads leap leaps least
-    leave let let's lively long look looked looking looks lot lots love lovely made make makes manner marvellous may me mind  moment mood more morning
-    most move moves much my new next nice nicely noted now of on  once one only onto open opened opening opens opener or our ours ovation over pace paddle
+    home hush i i'm i've ice if in indeed interest into invitation invite invited is it it's its just keen keeper ladies last lead leading leads leap leaps least
+    leave let let's lively long look looked looking looks lot lots love lovely made make makes manner marvellous may me mind moment mood more
+    most move moves much my new next nice nicely noted now of on once one only onto open opened opening opens opener or our ours ovation over pace paddle
     paddles page perch perhaps persistence piece place please pleased pleasure poise position precisely present price proud public put quick quiet
     quietly quite raise raised raises raven reached reaches ready record refined remain remains resume resumes respect rest return returns rises room
-    room's round sale say says see seems session shall show sign silence sir sit sits slow so softly sold somebody someone soon speaks special spirit spirited
+    room's round sale say says see seems session shall sign silence sir sit sits slow so softly sold somebody someone soon speaks special spirit spirited
     splendid stand standing stands start started starts stay stays steady step steps stepping straight stride strong style suit suits superb sure
-    suspect take taken takes taking taste tell tempo thank thanks that that's the their them then there's these they this those thoughtful thus through time
-    to today tonight touch travels try turn  understand unhurried unless until up upon us very voice wait waiting waits walks wall want warm warming
+    suspect take taken takes taking taste tempo thank thanks that that's the their then there's these this those thoughtful thus through time
+    to today tonight touch travels try turn understand unhurried unless until up upon us very voice wait waiting waits walks wall want warm warming
     warmly warms warning was watch way we we're we've welcome well went what where which while who whole will wise with without wonderful
     wonderfully word words work worthy would yet you you've your meet meets between clock's mere simply thanks lovely elegantly delightfully
     spoken entering enters joins join joined continues continue holds grip firmly proudly bidding's colour canvas frame eyes there back
@@ -100,7 +100,7 @@ _SAID_OF = {
     ),
     "starting_price": (
         r"\b(?:open|opens|opened|opening|opener|start|starts|started|begin|begins)\b",
-        r"\b(?:leads?|stands?|now|sold|still|remains?|stays?|at .* at)\b",
+        r"\b(?:leads?|stands?|now|sold|still|again|remains?|stays?|at .* at)\b",
     ),
     "previous_price": (
         r"\bfrom (?:[\w']+ )?\{previous_price\}|\b(?:was|before)\b",
@@ -114,7 +114,7 @@ _SAID_OF = {
     "extension_window": (r"\b(?:last|late|final)\b", r"\b(?:left|ends?|closes?)\b|\bin \{extension_window\}"),
     "next_lot": (
         r"",
-        r"\b(?:is|are) (?:now |already )?(?:open|sold|closed|on|here|before|over|last|leading)\b|\bnow\b",
+        r"\b(?:sooner|at once|begins?)\b|\b(?:is|are) (?:now |already )?(?:open|sold|closed|on|here|before|over|last|leading)\b|\bnow\b",
     ),
     "next_item": (
         r"",
@@ -140,7 +140,7 @@ _GIVEN = listed(
 #: What is said of an artist or a campaign beyond the catalogue.
 _OF_PEOPLE = re.compile(
     r"\{artist\}(?:'s)? (?:is|was|are|died|has died|will|wants|says|said|told|asks|asked|hates|owes)\b|\{artist\}[^.!?]*\b(?:here|tonight|room|dead|died|ill)\b"
-    r"|\{campaign\} (?:is|ends?|closes?|was|has ended)\b(?! (?:in session|open|under way))|\{(?:item|lot)\} (?:is|was) (?:a gift|free|damaged|broken|lost|gone|postponed|moved|late)\b|\bopens? again\b"
+    r"|\{campaign\} (?:is|ends?|closes?|was|has ended)\b(?! (?:in session|open|under way))|\{(?:item|lot)\} (?:is|was) (?:a gift|free|damaged|broken|lost|gone|postponed|moved|late)\b|\{(?:item|lot)\} (?:moves?|stays?|leaves?|returns?)\b|\bopens? again\b"
 )
 #: Words that say that what is seen is not so.
 _DOUBTS = listed(

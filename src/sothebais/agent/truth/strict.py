@@ -92,20 +92,22 @@ def unfounded(reading: Reading) -> bool:
             _SUPPLANTS.search(sentence.text.lower()) and not sentence.tokens
         ):
             return True
-        if any(not is_common(word) for word in _NAMED.findall(sentence.text.lower())):
+        if any(not is_common(word) for pattern in (_NAMED, _CALLED) for word in pattern.findall(sentence.text.lower())):
             return True
     return False
 
 
 _SUPPLANTS = re.compile(
-    r"\bclock (?:has|was|is|stops|stopped|runs|ran|went)\b|\btime(?:'s| is| was| has)? (?:up|over|out|short|passed|stopped)\b|\bno (?:more|longer|further)\b|\b(?:no|any) (?:sale|auction)\b|\bnext lot\b|\blast (?:lot|piece)\b|\bgood night\b|\bfrom the (?:beginning|start)\b|\b(?:turned|set|put) back\b|\bany moment\b|\b(?:has|have) it\b"
+    r"\bclock (?:has|was|is|stops|stopped|runs|ran|went)\b|\btime(?:'s| is| was| has)? (?:up|over|out|short|passed|stopped)\b|\b(?:does|do|did|will) not count\b|\brules (?:have|are|were|has)\b|\bno (?:more|longer|further)\b|\b(?:no|any) (?:sale|auction)\b|\bnext lot\b|\blast (?:lot|piece)\b|\bgood night\b|\bfrom the (?:beginning|start)\b|\b(?:turned|set|put) back\b|\bany moment\b|\b(?:has|have) it\b"
     r"|\b(?:nobody|no one|everybody|someone|somebody) (?:is|has|was|wants|will)\b|\b(?:higher|lower|more|less|bigger|smaller|greater) than\b|\bas (?:many|much|high|low|big|small) as\b|\blow teens\b|\broom to\b|\bplenty left\b|\bso close\b"
 )
 
 #: A name in small letters: "it is all for wolf tonight".
 _NAMED = re.compile(
-    r"\b(?:to|for|with|by|see|hear|thank|greet|welcome|called|named|known as|bidder|friend,?)\s+([a-z']+)(?=[.!?,;]|$|\s+\w+ing\b|\s+(?:tonight|today|now|then|again|here|please|is|was|has|who)\b)"
+    r"\b(?:to|for|with|by|see|hear|thank|greet|welcome|it is|it's|that is|here is|thank you,|thanks,|hello,|bravo,|well done,|called|named|known as|bidder|friend,?)\s+([a-z']+)(?=[.!?,;]|$|\s+\w+ing\b|\s+(?:tonight|today|now|then|again|here|please|is|was|has|who)\b)"
 )
+#: A name at the end, after a comma: "thank you, pip".
+_CALLED = re.compile(r",\s+([a-z']+)[.!?]")
 
 _FIRST = re.compile(
     r"\b(?:i|we)(?:'(?:ll|d|ve|m|re))?((?:\s+(?:will|shall|would|could|can|may|might|must|should|do|did|have|had|has|am|are|was|were|been|be|also|only|just|still|always|ever|rather|quite|simply|merely|now|certainly|truly|really|too|very|gladly|all|both|hereby|already|soon|even))*)\s+([\w']+)"
@@ -114,7 +116,7 @@ _FIRST = re.compile(
 _SELF = listed(
     """
     a about above admire admired admiring admit adore afraid agree ai am an announce any as ask at aware beg begin believe blush bow brushed call calm charmed come confess content curious
-    deal delighted describe do enjoy enjoying envy expect fancy feel find first fond forget from full glad gladly go grateful greet grow grown happy hear heard here hesitate hope hoping host
+    deal delighted describe dream sigh wonder marvel do enjoy enjoying envy expect fancy feel find first fond forget from full glad gladly go grateful greet grow grown happy hear heard here hesitate hope hoping host
     i imagine in indulge keep know known learn learnt like listen listening live look looking love loved lucky mean meet mention met mind miss never no not nothing notice observe of once open
     our pass pause pleased point prefer proceed proud quite raven rather read recall recognise recommend reflect regret remain remark remember resist rest resume return say see seen
     seldom sense share sing smile so sorry speak stand start stay straightened surprised suspect take talk tell tempted thank that the there think thinking thought
