@@ -70,3 +70,25 @@ class Recall(Protocol):
 
     async def recall(self, text: str, *, about: UUID | None, limit: int) -> Sequence[str]:
         """Memories that fit a text, the most fitting first."""
+
+
+class Remembered(Protocol):
+    """A memory: its id and its text."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+
+    @property
+    def text(self) -> str:
+        """What is remembered."""
+
+
+class Remembrance(Recall, Protocol):
+    """The same with ids, and what is said to the host is added to it."""
+
+    async def find(self, text: str, *, about: UUID | None, limit: int) -> Sequence[Remembered]:
+        """As ``recall``."""
+
+    async def heard(self, user: UUID, text: str, *, event: UUID) -> bool:
+        """Keep a line for its speaker alone; False when it is not one to be kept."""

@@ -9,7 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -21,8 +21,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais import ids
-from sothebais.agent import characters, feelings, happenings, intents, records
+from sothebais.agent import characters, context, feelings, happenings, intents, records
 from sothebais.agent.character import persona
+from sothebais.agent.context import Mind
 from sothebais.agent.facts import HouseFacts
 from sothebais.agent.feelings import History
 from sothebais.agent.intents import Watch
@@ -30,7 +31,7 @@ from sothebais.agent.manners import Manners
 from sothebais.agent.model import Facts, Heard, Seen, SpeechIntent
 from sothebais.agent.mood import MoodState, Stimulus, decayed, react
 from sothebais.agent.on_air import OnAir
-from sothebais.agent.ports import Ask, Recall
+from sothebais.agent.ports import Ask, Remembrance
 from sothebais.agent.presence import Presence, auction_context
 from sothebais.agent.queue import SpeechQueue
 from sothebais.agent.repository import StoredCharacter
@@ -46,7 +47,6 @@ from sothebais.events.cursors import LoggedEvent
 from sothebais.events.tail import Tail
 from sothebais.events.types import parse_event
 from sothebais.instants import Millis
-from sothebais.state import models
 from sothebais.state.store import StateStore
 
 log = structlog.get_logger(__name__)
@@ -64,9 +64,8 @@ TICK_S: Final = 1.0
 BEFORE_MAX: Final = 12
 SAID_MAX: Final = 12
 #: What everybody said lately, as ``agent:context`` has it.
-CONVERSATION_MAX: Final = 50
-#: The share of a new line in the sentiment.
-SENTIMENT_SHARE: Final = 0.25
+#: What the log says of somebody who wants to be forgotten.
+ERASED: Final = "user.erase"
 MEMORIES_MAX: Final = 6
 #: Happenings older than this when they are read are not spoken of.
 STALE_MS: Final = 8_000
@@ -107,7 +106,7 @@ class Parts:
     writer: Writer
     voice: VoiceChain
     room: Room
-    recall: Recall | None
+    recall: Remembrance | None
 
 
 class HostSession:
@@ -127,10 +126,8 @@ class HostSession:
         self._steering = Steering(parts.engine)
         self._on_air: OnAir | None = None
         self._presence: Presence | None = None
-        self._heard: deque[Heard] = deque(maxlen=BEFORE_MAX)
+        self._mind = Mind()
         self._said: deque[str] = deque(maxlen=SAID_MAX)
-        self._conversation: deque[models.Utterance] = deque(maxlen=CONVERSATION_MAX)
-        self._sentiment = 0
         self._lot_n = 0
         self._ordered: deque[tuple[UUID, str, Millis]] = deque()
         self._caused: dict[UUID, Millis] = {}
@@ -212,8 +209,12 @@ class HostSession:
         if event.type.startswith("agent:"):
             self._take_order(event)
             return
-        if event.type == "user:action" and self._steering.take(event.decoded()["action"]):
-            await self._look_at_character()
+        if event.type == "user:action":
+            done = event.decoded()["action"]
+            if done == ERASED:
+                self._mind.forget(UUID(event.subject.removeprefix("user:")))
+            if self._steering.take(done):
+                await self._look_at_character()
         if event.type == "chat:message":
             await self._take_chat(event, now)
             return
@@ -229,15 +230,18 @@ class HostSession:
 
     def _take_order(self, event: LoggedEvent) -> None:
         """What an operator has the host say comes first, also while it is muted."""
+        data = event.decoded()
+        if event.type == "agent:memory:update" and data["action"] == "FORGOTTEN":
+            self._mind.forget_memory(UUID(data["memory"]))
         if event.type != "agent:message":
             return
-        data = event.decoded()
         if data.get("actor") is not None and data["place"] == "STREAM":
             self._ordered.append((event.id, data["text"], event.timestamp))
 
     async def _take_chat(self, event: LoggedEvent, now: Millis) -> None:
         data = event.decoded()
         if data.get("hidden"):
+            self._mind.unhear(UUID(data["message"]))
             return
         line = await self._parts.room.line(UUID(data["message"]))
         if line is None or self.character is None:
@@ -248,7 +252,7 @@ class HostSession:
             return
         if not by_name and "?" not in line.text:
             # people talk with each other; the host listens
-            self._heard.append(Heard(line.text, False))
+            self._note(line, line.text, event.timestamp)
             return
         reception = self.manners.receive(line.text, line.user, now, by_name=by_name)
         answered = reception.silence is None
@@ -268,25 +272,17 @@ class HostSession:
             await events.append(connection, [record])
         self._history, felt = feelings.heard(self._history, line.user, reception.understood.kind, now)
         await self._move(felt, now)
-        self._sentiment += round((reception.understood.sentiment - self._sentiment) * SENTIMENT_SHARE)
         if answered:
-            self._heard.append(Heard(reception.text, False))
-            self._note("VIEWER", reception.text, now, user=line.user, handle=line.handle)
+            self._note(line, reception.text, event.timestamp)
             intent = intents.question(
                 reception.text, line.user, now, ids.new_id, cause=event.id, lot=line.auction, place="CHAT"
             )
             self._offer(intent, event.timestamp)
+            if self._parts.recall is not None:
+                await self._parts.recall.heard(line.user, reception.text, event=event.id)
 
-    def _note(
-        self,
-        speaker: Literal["HOST", "VIEWER"],
-        text: str,
-        at: Millis,
-        *,
-        user: UUID | None = None,
-        handle: str | None = None,
-    ) -> None:
-        self._conversation.append(models.Utterance(speaker=speaker, user=user, handle=handle, text=text, at=at))
+    def _note(self, line: RoomLine, text: str, at: Millis) -> None:
+        self._mind.hear(context.Line(message=line.message, text=text, at=at, user=line.user, handle=line.handle))
 
     async def _look_at_character(self) -> None:
         stored = await characters.present(self._parts.engine)
@@ -321,17 +317,8 @@ class HostSession:
         if self._presence is None or self.character is None:
             return
         await self._presence.show(self.mood, facts, muted=self._steering.muted, speaking=self._saying is not None)
-        await self._presence.remember(
-            models.AgentContextState(
-                id=self.character.id,
-                auction=auction_context(facts, self._lot_n),
-                conversation=tuple(self._conversation),
-                topic=None if facts.lot is None else facts.lot.title,
-                sentiment=self._sentiment,
-                memories=(),
-                at=self._clock.now(),
-            )
-        )
+        auction = auction_context(facts, self._lot_n)
+        await self._presence.remember(self._mind.state(self.character.id, auction, self._clock.now()))
 
     async def _facts(self) -> Facts:
         return await self.facts.facts(lot=self.watch.lot, asker=None)
@@ -413,7 +400,7 @@ class HostSession:
             mood=self.mood.mood,
             intensity=self.mood.intensity,
             memories=await self._recalled(intent, facts),
-            before=tuple(self._heard),
+            before=tuple(Heard(one.text, one.host) for one in self._mind.lines[-BEFORE_MAX:]),
             avoid=tuple(self._said),
         )
         line = await self._parts.writer.write(ask, lambda: self.facts.facts(lot=intent.lot, asker=intent.addressee))
@@ -425,8 +412,7 @@ class HostSession:
             self.queue.dropped["EXPIRED"] += 1
             return
         self._said.append(line.template)
-        self._heard.append(Heard(line.text, True))
-        self._note("HOST", line.text, now)
+        self._mind.hear(context.Line(message=intent.id, text=line.text, at=now, host=True))
         self._on_air.pace = _PACE.get(self.mood.mood, 1.0)
         if intent.place == "CHAT" and intent.lot is not None:
             await self._answer_in_room(intent.lot, line.text)
@@ -447,6 +433,8 @@ class HostSession:
             return ()
         about = intent.heard or (facts.lot.title if facts.lot is not None else facts.campaign)
         try:
-            return tuple(await self._parts.recall.recall(about, about=intent.addressee, limit=MEMORIES_MAX))
+            found = await self._parts.recall.find(about, about=intent.addressee, limit=MEMORIES_MAX)
         except SothebaisError:
             return ()
+        self._mind.recalled(one.id for one in found)
+        return tuple(one.text for one in found)

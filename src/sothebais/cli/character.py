@@ -27,8 +27,10 @@ SHOWN_MAX = 3
 
 
 def _form(text: str) -> Form:
-    if text == "own" or text == "elizaos":  # noqa: PLR1714 - a type checker narrows by this
-        return text
+    if text == "own":
+        return "own"
+    if text == "elizaos":
+        return "elizaos"
     raise InvalidInput(f"{text!r:.30} is not a form of a character: own or elizaos.")
 
 

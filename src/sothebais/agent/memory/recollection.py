@@ -5,20 +5,24 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais.agent import characters
 from sothebais.agent.memory.embedding import Embedder
-from sothebais.agent.memory.model import Limits
+from sothebais.agent.memory.model import Limits, Stored
 from sothebais.agent.memory.service import Memories
 from sothebais.agent.memory.sessions import Texts, remember_session
 from sothebais.clock import Clock
+from sothebais.errors import Unavailable
 from sothebais.events.cursors import DurableConsumer, LoggedEvent
 
 log = structlog.get_logger(__name__)
 
 CONSUMER: Final = "agent-memory"
 TYPES: Final = frozenset({"session:end"})
+_DATABASE_ERRORS: Final = (DBAPIError, PoolTimeout, OSError)
 
 
 class Recollection:
@@ -40,11 +44,24 @@ class Recollection:
 
     async def recall(self, text: str, *, about: UUID | None, limit: int) -> Sequence[str]:
         """What fits a text, the most fitting first: of this person and of the campaign, never of anybody else."""
-        return await (await self.memories()).recall(text, about=about, limit=limit)
+        return [one.text for one in await self.find(text, about=about, limit=limit)]
+
+    async def find(self, text: str, *, about: UUID | None, limit: int) -> Sequence[Stored]:
+        """The same whole. Raises Unavailable."""
+        try:
+            return await (await self.memories()).find(text, about=about, limit=limit)
+        except _DATABASE_ERRORS as error:
+            raise Unavailable("The host's memory cannot be read now.", retry_after=1) from error
 
     async def heard(self, user: UUID, text: str, *, event: UUID) -> bool:
-        """Keep a line that somebody said to the host for a day, for them alone; False when it is not one to be kept."""
-        return await (await self.memories()).heard(user, text, event=event)
+        """Keep a line that somebody said to the host for a day, for them alone; False when it is not one to be kept.
+
+        Raises Unavailable.
+        """
+        try:
+            return await (await self.memories()).heard(user, text, event=event)
+        except _DATABASE_ERRORS as error:
+            raise Unavailable("The host's memory cannot be written now.", retry_after=1) from error
 
 
 def consumer(dsn: str, engine: AsyncEngine, recollection: Recollection, texts: Texts) -> DurableConsumer:
