@@ -1,7 +1,6 @@
 """A language model behind any OpenAI-compatible endpoint. Its library is loaded when the first line is asked for."""
 
-from __future__ import annotations
-
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -45,17 +44,29 @@ class EndpointModel:
         self._endpoint = endpoint
         self._recall = recall
         self._agent: Agent[Ask, str] | None = None
+        self._building = asyncio.Lock()
+        self._loading: asyncio.Task[None] | None = None
         self._client: Any = None
 
     @property
     def name(self) -> str | None:
         return self._endpoint.name
 
+    async def warm(self) -> None:
+        """Load the library. Until that is done every line is the script's: loading takes longer than a line may."""
+        async with self._building:
+            if self._agent is None:
+                self._agent = await asyncio.to_thread(self._build)
+
     async def write(self, ask: Ask) -> Draft:
+        agent = self._agent
+        if agent is None:
+            if self._loading is None or self._loading.done():
+                self._loading = asyncio.create_task(self.warm())
+            raise WriterFailed("The language model's library is being loaded.", reason="LOADING")
         from pydantic_ai import AgentRunError, UsageLimits, UserError
         from pydantic_ai.messages import ModelResponse
 
-        agent = self._agent or self._build()
         limits = UsageLimits(
             request_limit=REQUESTS_MAX,
             tool_calls_limit=TOOL_CALLS_MAX,
@@ -77,11 +88,13 @@ class EndpointModel:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        if self._loading is not None:
+            await asyncio.gather(self._loading, return_exceptions=True)
         if self._client is not None:
             await self._client.close()
         self._agent = self._client = None
 
-    def _build(self) -> Agent[Ask, str]:
+    def _build(self) -> "Agent[Ask, str]":
         import httpx2
         from openai import AsyncOpenAI
         from pydantic_ai import Agent
@@ -92,7 +105,7 @@ class EndpointModel:
         # no retries below: within the deadline there is one, and the writer decides on it
         self._client = AsyncOpenAI(
             base_url=self._endpoint.url,
-            api_key=self._endpoint.key,
+            api_key=self._endpoint.key or "none",  # a service without keys gets one it ignores
             max_retries=0,
             timeout=httpx2.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT_S)),
         )
@@ -109,10 +122,9 @@ class EndpointModel:
             },
         )
         self._add_tools(agent)
-        self._agent = agent
         return agent
 
-    def _add_tools(self, agent: Agent[Ask, str]) -> None:
+    def _add_tools(self, agent: "Agent[Ask, str]") -> None:
         from pydantic_ai import RunContext as Context
 
         recall = self._recall
@@ -150,5 +162,5 @@ class EndpointModel:
             agent.tool(tool)
 
 
-def _was_cut(response: ModelResponse) -> bool:
+def _was_cut(response: "ModelResponse") -> bool:
     return response.finish_reason == "length"

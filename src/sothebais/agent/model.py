@@ -258,5 +258,5 @@ class Line(Struct, frozen=True, kw_only=True):
     output_tokens: int
     latency: Millis
     blocked: tuple[str, ...]
-    #: Why the model gave nothing to judge: TIMEOUT, ERROR, REFUSAL, RESTING; null when it did, or when there is none.
+    #: Why the model gave nothing to judge: TIMEOUT, ERROR, REFUSAL, RESTING, LOADING; null when it did, or when there is none.
     failure: str | None = None

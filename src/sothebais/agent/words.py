@@ -132,6 +132,8 @@ class Writer:
         return None
 
     def _failed(self, failure: str) -> str:
+        if failure == "LOADING":
+            return failure
         self._failures += 1
         if self._failures >= FAILURES_IN_A_ROW_MAX:
             self._failures = 0

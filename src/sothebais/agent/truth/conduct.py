@@ -4,8 +4,7 @@ import re
 
 from sothebais import moderation
 from sothebais.agent.truth import words
-from sothebais.agent.truth.reading import Reading
-from sothebais.agent.truth.tokens import TOKEN
+from sothebais.agent.truth.reading import TOKEN, Reading
 
 #: What a host could claim to do, as stems; their forms are matched with them.
 _STEMS = (

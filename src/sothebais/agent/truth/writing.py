@@ -5,8 +5,8 @@ import unicodedata
 
 from sothebais import moderation
 from sothebais.agent.truth import words
-from sothebais.agent.truth.reading import Reading, Sentence, is_common
-from sothebais.agent.truth.tokens import TOKEN, TOKENS, values
+from sothebais.agent.truth.reading import TOKEN, Reading, Sentence, is_common
+from sothebais.agent.truth.tokens import TOKENS, values
 
 LINE_LENGTH_MAX = 360
 WORD_LENGTH_MAX = 22
