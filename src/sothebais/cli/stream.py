@@ -12,6 +12,7 @@ from rich.table import Table
 from sothebais import ids
 from sothebais.bootstrap import House
 from sothebais.catalog.assets import AssetStore
+from sothebais.cli import stream_local
 from sothebais.cli.house import acting, as_json, opened, out, told
 from sothebais.clock import from_datetime, isoformat
 from sothebais.errors import InvalidInput, NotFound
@@ -32,6 +33,7 @@ assets = typer.Typer(no_args_is_help=True, help="Pictures, videos and sounds of 
 scenes = typer.Typer(no_args_is_help=True, help="Scenes: built in, and stored revision by revision.")
 app.add_typer(assets, name="assets")
 app.add_typer(scenes, name="scenes")
+stream_local.register(app)
 
 Reason = Annotated[str, typer.Option(help="Why; it is kept in the audit.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]

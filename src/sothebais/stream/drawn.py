@@ -26,7 +26,7 @@ def work(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
     scene = parse((folder / SCENE).read_bytes())
     state = msgspec.json.decode((folder / STATE).read_bytes(), type=ShowState)
     held = HeldPictures()
-    held.put_image(example.ARTWORK.ref, _stand_in())
+    held.put_image(example.ARTWORK.ref, stand_in())
     for ref, name in question["pictures"].items():
         try:
             decoding.hold(held, ref, (folder / name).read_bytes())
@@ -40,7 +40,7 @@ def work(folder: Path, question: dict[str, Any]) -> dict[str, Any]:
     return {"width": width, "height": height}
 
 
-def _stand_in() -> skia.Image:
+def stand_in() -> skia.Image:
     """Two panes of light, where the house has no picture yet."""
     side = example.ARTWORK.width
     surface = skia.Surface(side, side)

@@ -42,17 +42,23 @@ class ScenePreviews:
         Raises SceneRefused with the path of the fault, or Overloaded.
         """
         orientation = scene_store.check(scene)
-        async with self._engine.connect() as connection:
-            shown = await commands.check_sources(connection, scene)
-        state = await self._state(scene, now)
-        refs = {source: row.path for source, row in shown.items()}
-        refs |= {art.ref: art.ref for art in _artworks(state) if art.ref not in ("", example.ARTWORK.ref)}
-        files, names = await self._pictures(refs)
+        state, pictures = await self.material(scene, now)
+        files = {f"picture-{number}": data for number, data in enumerate(pictures.values())}
+        names = {ref: f"picture-{number}" for number, ref in enumerate(pictures)}
         width, height = SIZES[orientation]
         question = {"width": width, "height": height, "at": now, "pictures": names}
         files |= {drawn.SCENE: dump(scene).encode(), drawn.STATE: msgspec.json.encode(state)}
         _, png = await self._children.run(drawn.MODULE, question, files, result=drawn.PICTURE)
         return png
+
+    async def material(self, scene: Scene, now: Millis) -> tuple[ShowState, dict[str, bytes]]:
+        """The state a scene would be drawn by, and the files of its pictures by their references."""
+        async with self._engine.connect() as connection:
+            shown = await commands.check_sources(connection, scene)
+        state = await self._state(scene, now)
+        refs = {source: row.path for source, row in shown.items()}
+        refs |= {art.ref: art.ref for art in _artworks(state) if art.ref not in ("", example.ARTWORK.ref)}
+        return state, await self._pictures(refs)
 
     async def _state(self, scene: Scene, now: Millis) -> ShowState:
         async with self._engine.connect() as connection:
@@ -70,20 +76,18 @@ class ScenePreviews:
         ]
         return example.state(scene.name, now, pieces[:EXAMPLE_PIECES])
 
-    async def _pictures(self, refs: dict[str, str]) -> tuple[dict[str, bytes], dict[str, str]]:
+    async def _pictures(self, refs: dict[str, str]) -> dict[str, bytes]:
         files: dict[str, bytes] = {}
-        names: dict[str, str] = {}
         left = PICTURES_BYTES_MAX
-        for number, (ref, path) in enumerate(list(refs.items())[:PICTURES_MAX]):
+        for ref, path in list(refs.items())[:PICTURES_MAX]:
             try:
                 data = await asyncio.to_thread(self._store.get, path)
             except NotFound:  # the picture shows that it is missing
                 continue
             if (left := left - len(data)) < 0:
                 break
-            names[ref] = f"picture-{number}"
-            files[names[ref]] = data
-        return files, names
+            files[ref] = data
+        return files
 
 
 def _artworks(state: ShowState) -> list[Artwork]:
