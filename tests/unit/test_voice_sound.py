@@ -1,17 +1,14 @@
 """Times, mouths, edges and files of speech, as values."""
 
-import io
 import struct
 from itertools import pairwise
 
-import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sothebais.agent.voice import align, loudness, mouth, timing
-from sothebais.agent.voice.flac import to_flac
 from sothebais.agent.voice.onnx_outputs import NotReadable, outputs_of, with_output
 from sothebais.agent.voice.ports import PACE_MAX, PACE_MIN, TEXT_LENGTH_MAX, Speech, SpokenWord, check, join, rested
 from sothebais.agent.voice.symbols import PhonemeRun, Utterance
@@ -142,36 +139,6 @@ def test_a_voice_takes_texts_and_paces_up_to_its_bounds_only() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 4_096, 4_097, 50_000])
-def test_a_flac_file_holds_every_sample_and_is_the_same_each_time(length: int) -> None:
-    pcm = (0.5 * np.sin(np.arange(length) * 0.05)).astype(np.float32)
-    file = to_flac(pcm, RATE)
-    assert file == to_flac(pcm, RATE)
-    with av.open(io.BytesIO(file)) as container:
-        stream = container.streams.audio[0]
-        assert (stream.rate, stream.channels, stream.format.name) == (RATE, 1, "s16")
-        read = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(stream)])
-    assert len(read) == length
-    assert np.abs(read / 32_767 - pcm).max() < 1 / 32_767
-
-
-def wav(
-    samples: bytes, *, encoding: int = 1, bits: int = 16, channels: int = 1, rate: int = 24_000, size: int | None = None
-) -> bytes:
-    layout = struct.pack("<HHIIHH", encoding, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
-    said = len(samples) if size is None else size
-    chunks = b"LIST" + struct.pack("<I", 3) + b"abc\0" + b"fmt " + struct.pack("<I", 16) + layout
-    return b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + chunks + b"data" + struct.pack("<I", said) + samples
-
-
-@pytest.mark.parametrize(
-    ("samples", "encoding", "bits"),
-    [
-        (struct.pack("<3h", 0, 16_384, -32_768), 1, 16),
-        (b"\0\0\0\0\0\x40\0\0\x80", 1, 24),
-        (struct.pack("<3i", 0, 2**30, -(2**31)), 1, 32),
-        (struct.pack("<3f", 0.0, 0.5, -1.0), 3, 32),
-    ],
-)
 def test_every_kind_of_sample_is_read_alike(samples: bytes, encoding: int, bits: int) -> None:
     for size in (None, 0xFFFFFFFF):
         pcm, rate = read_wav(wav(samples, encoding=encoding, bits=bits, size=size))
