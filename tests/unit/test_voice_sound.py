@@ -138,7 +138,24 @@ def test_a_voice_takes_texts_and_paces_up_to_its_bounds_only() -> None:
             check(text, pace)
 
 
-@pytest.mark.parametrize("length", [1, 4_096, 4_097, 50_000])
+def wav(
+    samples: bytes, *, encoding: int = 1, bits: int = 16, channels: int = 1, rate: int = 24_000, size: int | None = None
+) -> bytes:
+    layout = struct.pack("<HHIIHH", encoding, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits)
+    said = len(samples) if size is None else size
+    chunks = b"LIST" + struct.pack("<I", 3) + b"abc\0" + b"fmt " + struct.pack("<I", 16) + layout
+    return b"RIFF" + struct.pack("<I", 0xFFFFFFFF) + b"WAVE" + chunks + b"data" + struct.pack("<I", said) + samples
+
+
+@pytest.mark.parametrize(
+    ("samples", "encoding", "bits"),
+    [
+        (struct.pack("<3h", 0, 16_384, -32_768), 1, 16),
+        (b"\0\0\0\0\0\x40\0\0\x80", 1, 24),
+        (struct.pack("<3i", 0, 2**30, -(2**31)), 1, 32),
+        (struct.pack("<3f", 0.0, 0.5, -1.0), 3, 32),
+    ],
+)
 def test_every_kind_of_sample_is_read_alike(samples: bytes, encoding: int, bits: int) -> None:
     for size in (None, 0xFFFFFFFF):
         pcm, rate = read_wav(wav(samples, encoding=encoding, bits=bits, size=size))
