@@ -64,7 +64,10 @@ async def test_a_character_is_changed_in_versions_with_its_audit(
     assert change["reason"] == "a shorter one"
     assert {"bio", "lore", "topics"} <= set(change["changed"])
     # the version before is still there
-    assert (await characters.at_version(house.engine, 1)) == SABLE
+    assert (await characters.at_version(house.engine, 1)).character == SABLE
+    before = await client.get(f"{CHARACTER}?version=1", headers=staff)
+    assert (before.json()["version"], before.json()["character"]) == (1, first["character"])
+    assert (await client.get(f"{CHARACTER}?version=3", headers=staff)).status_code == 404
     assert await connection.fetchval("select array_agg(version order by version) from character_versions") == [1, 2]
 
 

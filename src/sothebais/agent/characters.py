@@ -28,7 +28,7 @@ async def present(engine: AsyncEngine) -> StoredCharacter:
         return await _locked(connection)
 
 
-async def at_version(engine: AsyncEngine, version: int) -> Character:
+async def at_version(engine: AsyncEngine, version: int) -> StoredCharacter:
     """The house's character as it was. Raises NotFound."""
     stored = await present(engine)
     async with engine.connect() as connection:

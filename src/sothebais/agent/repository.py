@@ -75,13 +75,19 @@ async def update(
     return _stored(row)
 
 
-async def at_version(connection: AsyncConnection, key: UUID, version: int) -> Character | None:
+async def at_version(connection: AsyncConnection, key: UUID, version: int) -> StoredCharacter | None:
     """A character as it was; None for a version that is not kept."""
-    kept = await connection.execute(
-        sa.select(VERSIONS.c.document).where(VERSIONS.c.character_id == key, VERSIONS.c.version == version)
+    found = await connection.execute(
+        sa.select(VERSIONS.c.document, VERSIONS.c.created_at).where(
+            VERSIONS.c.character_id == key, VERSIONS.c.version == version
+        )
     )
-    found = kept.scalar_one_or_none()
-    return None if found is None else read(found)
+    row = found.one_or_none()
+    if row is None:
+        return None
+    return StoredCharacter(
+        id=key, version=version, changed_at=from_datetime(row.created_at), character=read(row.document)
+    )
 
 
 async def _keep(connection: AsyncConnection, key: UUID, version: int, character: Character, actor: UUID | None) -> None:

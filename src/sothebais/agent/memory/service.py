@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import numpy as np
 import structlog
 from msgspec.structs import replace
 from prometheus_client import Counter
@@ -91,16 +92,8 @@ class Memories:
             except Unavailable as error:
                 logger.warning("agent.no_embedding", error=error.message)
             else:
-                name, found = self._embedder.name, []
-                for memory, vector, model in await repository.candidates(
-                    connection, self._character, about, now, at_most
-                ):
-                    if vector is not None and model == name:
-                        near = sum(one * other for one, other in zip(question, vector, strict=True))
-                        found.append(Candidate(memory, max(0.0, near)))
-                    else:
-                        # remembered while the model was away
-                        found.append(Candidate(memory, overlap(asked, [memory.text])[0]))
+                rows = await repository.candidates(connection, self._character, about, now, at_most)
+                found = _by_meaning(asked, question, rows, self._embedder.name)
                 return "embedding", found, MEANING_MIN
         if self._has_english:
             try:
@@ -154,7 +147,7 @@ class Memories:
 
     async def heard(self, user: UUID, text: str, *, event: UUID) -> bool:
         """Keep a line that somebody said to the host for a day, for them alone; False when it is not one to be kept."""
-        line = wording.plain(text)
+        line = wording.said(text)
         if not wording.is_harmless(line) or len(line) > wording.SAID_LENGTH_MAX:
             return False
         expires = self._clock.now() + self._limits.line_life_ms
@@ -209,3 +202,20 @@ class Memories:
         return log.event(
             "agent:memory:update", f"agent:{self._character}", data, at=now, source=Source.AGENT_SERVICE, causation_id=cause
         )  # fmt: skip
+
+
+def _by_meaning(
+    asked: str, question: Sequence[float], rows: Sequence[tuple[Stored, list[float] | None, str | None]], model: str
+) -> list[Candidate]:
+    """How near each memory is to a question; those that were kept while the model was away by their words."""
+    read = [(memory, vector) for memory, vector, by in rows if vector is not None and by == model]
+    unread = [memory for memory, vector, by in rows if vector is None or by != model]
+    near = (
+        np.array([vector for _, vector in read], dtype=np.float32).reshape(len(read), -1)
+        @ np.array(question, dtype=np.float32)
+        if read
+        else np.zeros(0, dtype=np.float32)
+    )
+    by_words = overlap(asked, [memory.text for memory in unread])
+    found = [Candidate(memory, max(0.0, float(value))) for (memory, _), value in zip(read, near, strict=True)]
+    return found + [Candidate(memory, value) for memory, value in zip(unread, by_words, strict=True)]

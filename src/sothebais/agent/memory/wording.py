@@ -32,6 +32,11 @@ _ORDERS: Final = re.compile(
     r"|you(?:'re| are| will| have to| can| may)|your|raven|sable|it is a fact|fact is)\b",
     re.IGNORECASE,
 )
+#: The host spoken to, which is no part of what is said.
+_SPOKEN_TO: Final = re.compile(
+    r"^(?:(?:hey|hi|hello|dear|good evening)[ ,]+)?(?:sable|raven)\s*[,:!-]\s*|[\s,]+(?:sable|raven)(?=[.!?]*$)",
+    re.IGNORECASE,
+)
 _STATEMENT: Final = re.compile(
     r"\b(?:i|we)(?: (?:really|also|still|just|mostly|only|usually|do|have|always|actually))? "
     r"(?:collect|love|like|adore|enjoy|prefer|admire|dislike|hate|paint|draw|sculpt|photograph|write|weave|print|make|build|restore|frame|study|teach|work|live|come"
@@ -52,6 +57,11 @@ def plain(text: str) -> str:
     return moderation.clean(unicodedata.normalize("NFKC", text[: moderation.RAW_LENGTH_MAX])).replace("’", "'")
 
 
+def said(text: str) -> str:
+    """What somebody says in a line, without the host's name in front or behind."""
+    return _SPOKEN_TO.sub("", plain(text)).strip()
+
+
 def holds_amount(text: str) -> bool:
     """Whether there is a sum of money in a text, or something that reads like one."""
     read = unicodedata.normalize("NFKC", text)
@@ -65,16 +75,16 @@ def _spelled_amount(text: str) -> bool:
 
 def hearsay(text: str) -> str | None:
     """What somebody says of themselves in a line, as it may be kept for them; None for what is not to be kept."""
-    line = plain(text)
+    line = said(text)
     if not is_harmless(line):
         return None
     found = _STATEMENT.search(line)
     if found is None:
         return None
-    said = found[0].strip(" ,:-'\"")
-    if len(said.split()) < 3 or len(said) > SAID_LENGTH_MAX:
+    words = found[0].strip(" ,:-'\"")
+    if len(words.split()) < 3 or len(words) > SAID_LENGTH_MAX:
         return None
-    return f"They told you: “{said[0].upper()}{said[1:]}.”"
+    return f"They told you: “{words[0].upper()}{words[1:]}.”"
 
 
 def is_harmless(line: str) -> bool:

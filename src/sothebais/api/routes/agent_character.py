@@ -52,12 +52,22 @@ def _shown(stored: StoredCharacter, wanted: CharacterFormat) -> dict[str, Any]:
 @router.get(
     "/character",
     summary="The host's character",
-    responses={200: {"model": CharacterNow}, **etags.NOT_MODIFIED},
+    responses={200: {"model": CharacterNow}, 404: {"description": "This version is not kept"}, **etags.NOT_MODIFIED},
     response_model=None,
 )
-async def get_character(request: Request, person: Operator, wanted: FormatQuery = "own") -> Response:
+async def get_character(
+    request: Request,
+    person: Operator,
+    wanted: FormatQuery = "own",
+    version: Annotated[
+        int | None, Query(ge=1, le=2_147_483_647, description="As it was then; else as it is.", examples=[1])
+    ] = None,
+) -> Response:
     """Whole, in the house's own form or as an ElizaOS file. Without one, Sable has moved in."""
-    stored = await characters.present(parts_of(request).database)
+    database = parts_of(request).database
+    stored = await characters.present(database)
+    if version is not None and version != stored.version:
+        stored = await characters.at_version(database, version)
     return etags.respond(request, _shown(stored, wanted))
 
 
