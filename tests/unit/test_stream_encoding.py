@@ -53,6 +53,7 @@ def test_containers_are_told_to_be_readable_at_any_moment_and_to_keep_their_time
     }
     assert dict(encoding.FRAGMENT_OPTIONS) == {
         "movflags": fragmented,
+        "use_editlist": "1",
         "avoid_negative_ts": "disabled",
         "frag_duration": "1",
         "video_track_timescale": "90000",

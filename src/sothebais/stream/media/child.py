@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -98,8 +99,10 @@ class MediaChild:
 
     def kill(self) -> None:
         """At once."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGKILL)
+        if self._process.returncode is None:
+            # not by ``Process.kill``: that takes the exit code away from those who wait, of one that is dead already
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def _listen(self) -> None:
         while True:
