@@ -118,6 +118,11 @@ class House:
 
     def __post_init__(self) -> None:
         self.lot_scheduler = CampaignLots(self.settings.commit_timeout_s)
+        tokenizer = self.settings.agent_embedding_tokenizer
+        #: The host's memory, by meaning where the settings name the vocabulary for it. Its model is loaded once.
+        self.recollection = Recollection(
+            self.engine, self.clock, embedder=None if tokenizer is None else MiniLm(tokenizer)
+        )
 
     def now(self) -> Millis:
         """The present instant."""
@@ -218,14 +223,9 @@ class House:
         rng = random.Random()  # noqa: S311 - another evening, other words; nothing secret
         return Writer(self.clock, ScriptedHost(rng), model, deadline_ms=settings.agent_model_deadline_ms)
 
-    def recollection(self) -> Recollection:
-        """The host's memory, by meaning where the settings name the vocabulary for it."""
-        tokenizer = self.settings.agent_embedding_tokenizer
-        return Recollection(self.engine, self.clock, embedder=None if tokenizer is None else MiniLm(tokenizer))
-
     def memory_work(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         """What the agent-service runs to remember sessions when they are over."""
-        return [memory_consumer(self.database_url, self.engine, self.recollection(), SocialTexts(self.engine)).run]
+        return [memory_consumer(self.database_url, self.engine, self.recollection, SocialTexts(self.engine)).run]
 
     def agent_parts(self, store: StateStore) -> agent.Parts:
         """What the agent-service is made of."""
@@ -239,7 +239,7 @@ class House:
             writer=self.writer(),
             voice=build_voice(self.settings, self.clock),
             room=HostRoom(self.engine, self.clock, policy),
-            recall=self.recollection(),
+            recall=self.recollection,
         )
 
     def people(self, store: StateStore | None = None) -> People:
@@ -271,7 +271,7 @@ class House:
             store=store,
             lot_scheduler=self.lot_scheduler,
             notify=self.notify_desk(),
-            conversation=Conversation(self.engine, self.clock, self.writer(), recall=self.recollection()),
+            conversation=Conversation(self.engine, self.clock, self.writer(), recall=self.recollection),
         )
         _ = parts.room_policy  # a list of words that cannot be read is found now, not by the first line
         parts.live = Hub(parts, self.database_url, store)
