@@ -352,7 +352,7 @@ def test_the_instructions_have_the_tokens_that_have_facts_and_no_others() -> Non
     text = prompts.instructions(ask(Moment.BID))
     assert "{price}" in text
     bare = prompts.instructions(replace(ask(Moment.BID), facts=Facts(now=FACTS.now)))
-    assert "Tokens with a fact now: {host}, {now}, {zone}" in bare.replace("{sold_lots}, ", "")
+    assert "Tokens with a fact now: {host}, {greeting}, {now}, {zone}" in bare.replace("{sold_lots}, ", "")
     assert set(prompts.SITUATIONS) == set(Moment)
 
 

@@ -25,7 +25,7 @@ def test_every_token_has_a_fact_in_a_full_house() -> None:
 
 
 def test_with_no_lot_only_what_needs_none_is_known() -> None:
-    assert set(values(EMPTY_FACTS)) == {"sold_lots", "host", "now", "zone"}
+    assert set(values(EMPTY_FACTS)) == {"sold_lots", "host", "greeting", "now", "zone"}
 
 
 def test_a_line_is_filled_with_the_facts_of_the_moment() -> None:
@@ -85,6 +85,24 @@ def test_amounts_are_said_whole(amount: str, currency: str, said: str) -> None:
 )
 def test_lengths_are_said_in_their_two_largest_units(left: int, said: str) -> None:
     assert length(left) == said
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (-720, "good morning"),
+        (-360, "good afternoon"),
+        (0, "good evening"),
+        (600, "good evening"),
+        (660, "good morning"),
+    ],
+)
+def test_the_greeting_goes_with_the_houses_clock(minutes: int, said: str) -> None:
+    assert values(replace(FACTS, offset_minutes=minutes))["greeting"] == said
+
+
+def test_traits_are_named_with_their_values() -> None:
+    assert values(FACTS)["traits"] == "Hat “Top Hat”, Background “Dusk”"
 
 
 def test_a_time_on_another_day_names_the_day() -> None:

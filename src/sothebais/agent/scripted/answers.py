@@ -201,7 +201,7 @@ ANSWERS: dict[Wish, tuple[tuple[str, ...], ...]] = {
         ("[Hello|Welcome to the room].",),
     ),
     Wish.FAREWELL: (
-        ("[Good night|Goodbye|Until next time][|, {asker}]. [Thank you for coming.|The door is always open.]",),
+        ("[Goodbye|Until next time|Fare well][|, {asker}]. [Thank you for coming.|The door is always open.]",),
     ),
     Wish.HOW_ARE_YOU: (
         (
@@ -216,7 +216,7 @@ ANSWERS: dict[Wish, tuple[tuple[str, ...], ...]] = {
         (
             "[That is beyond my catalogue|There I must disappoint you; it is not in my catalogue]. What I do know is {item}, and {bids} so far.",
             "[I am a bird of narrow learning|My learning is narrow]: art, and the rules of this room. Ask me about {lot}.",
-            "[An interesting thought|A fair thought][|, {asker}], for another evening. We are on {lot}, {item}.",
+            "[An interesting thought|A fair thought][|, {asker}], for another time. We are on {lot}, {item}.",
         ),
         ("[That is beyond my catalogue|I know about art and this sale, and little else]. Ask me about the lots.",),
     ),

@@ -7,7 +7,7 @@ from sothebais.agent.model import Moment
 
 LINES: dict[Moment, tuple[str, ...]] = {
     Moment.SESSION_START: (
-        "Good evening, and welcome[| to {campaign}]. I am {host}, [an AI with a raven's manners|an AI in a raven's evening clothes], and the room is open.",
+        "{greeting}, and welcome[| to {campaign}]. I am {host}, [an AI with a raven's manners|an AI in a raven's evening clothes], and the room is open.",
         "Welcome[|, all of you], to {campaign}. [The lots are hung, the catalogue is honest, and I have had my feathers brushed.|Everything is hung straight. I checked more than once.]",
         "Ladies and gentlemen, {campaign} is in session. [Paddles are not required; attention is.|Do make yourselves comfortable.]",
         "The doors are open[| for {day}]. I am {host}, your [host, and an AI|auctioneer in spirit and an AI in fact].",
@@ -160,7 +160,7 @@ LINES: dict[Moment, tuple[str, ...]] = {
     Moment.BID_VOIDED: (
         "The house has taken a bid out. {lot} now stands at {price}, with {leader}.",
         "A correction[, for the record|]: a bid was taken out by the house. {price}, with {leader}; the next bid is {next_bid}.",
-        "[Let me be exact|To be exact]: a bid was taken out by the house, and {bids} stand on {lot}.",
+        "[Let me be exact|To be exact]: a bid was taken out by the house, and {lot} has {bids} now.",
     ),
     Moment.PAUSED: (
         "We [pause|are paused] for a moment. [No bid is lost, and the clock waits with us.|The clock stands still, and so shall I.]",
@@ -174,7 +174,7 @@ LINES: dict[Moment, tuple[str, ...]] = {
         "[Back to business|Where were we]: {lot}, {item}. I am listening for {next_bid}.",
     ),
     Moment.TROUBLE: (
-        "[You may see the picture falter|The picture may not be at its best]; [bids are taken as always|bidding goes on as always]. [My apologies.|The engineers have been woken.]",
+        "[You may see the picture falter|The picture may not be at its best]; [bids are taken as always|bidding goes on as always]. [My apologies.|I shall go on talking, which costs no bandwidth.]",
         "A small difficulty with the stream. [No bid is lost|Bids are safe and go on counting]. [Bear with us.|Thank you for your patience.]",
         "[Something in the works is out of tune|There is a technical trouble, and I shall not pretend otherwise]. Your bids are recorded all the same.",
     ),
@@ -185,7 +185,7 @@ LINES: dict[Moment, tuple[str, ...]] = {
     ),
     Moment.HUSH: (
         "[Silence|A thoughtful silence]. [I take it as admiration|I have always found silence to be a form of respect]. {next_bid} is the next bid.",
-        "[It has gone very quiet|You have gone quiet]. [The piece does not mind; it has all evening.|I can hear the varnish dry.]",
+        "[It has gone very quiet|You have gone quiet]. [The piece does not mind; it has all the time in the world.|I can hear the varnish dry.]",
         "{item} is waiting, and so am I. [{leader} leads at {price}.|The next bid is {next_bid}.]",
         "[Nobody is rushed here|No hurry at all]. We stand at {price}, with {leader}, and {time_left} to go.",
         "[While we think|While you consider]: {story}.",

@@ -116,7 +116,7 @@ def _time_left(lot: LotFacts, facts: Facts) -> str | None:
 
 def _traits(lot: LotFacts, _: Facts) -> str | None:
     said = [
-        f"{name}: {value}" for name, value in ((phrase(a, 40), phrase(b, 40)) for a, b in lot.traits) if name and value
+        f"{name} “{value}”" for name, value in ((phrase(a, 40), phrase(b, 40)) for a, b in lot.traits) if name and value
     ]
     return ", ".join(said[:LISTED_MAX]) or None
 
@@ -175,6 +175,11 @@ def leads(facts: Facts) -> bool:
     )
 
 
+def _greeting(facts: Facts) -> str:
+    hour = _local(facts.now, facts).hour
+    return "good morning" if 5 <= hour < 12 else "good afternoon" if 12 <= hour < 17 else "good evening"
+
+
 def _sold_lots(facts: Facts) -> str:
     return counted(sum(result.winner is not None for result in facts.results), "lot", "lots")
 
@@ -219,6 +224,7 @@ TOKENS: Mapping[str, Callable[[Facts], str | None]] = MappingProxyType({
     "your_bids": _own_bids,
     "your_standing": _standing,
     "host": lambda facts: phrase(facts.host),
+    "greeting": _greeting,
     "now": lambda facts: clock_time(facts.now, facts),
     "zone": lambda facts: facts.zone,
 })  # fmt: skip

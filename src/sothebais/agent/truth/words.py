@@ -105,7 +105,7 @@ blush invisible invisibly preen engineer falter woken beat beaten congratulation
 flattered overestimate cancel single invoice delivered infinite infinitely pounce safe snipe sniped stride finger ravens maxima commit page total step
 varnish collar perch rumour audience brisk dawdle breeze dignified newcomer newcomers faces charmed insist gladly
 aplomb posterity perfection luck heart eternity comparison dignity exhale mid check power button met type correction protect opinion curtain lose lively restful silently hypnotise civility restlessness perch purse courageous fond unclear
-ha ooh softly gently hi hey bye oh ah well aye hm ahem aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't needn't shan't
+ha ooh softly gently bandwidth fare hi hey bye oh ah well aye hm ahem aren't can't couldn't didn't doesn't don't hadn't hasn't haven't isn't mustn't needn't shan't
 shouldn't wasn't weren't won't wouldn't i'm i'd i'll i've it's it'll that's there's there'll here's what's who's where's how's
 let's we're we've we'd we'll you're you've you'd you'll they're they've they'd they'll he's she's one one's
 ai nft nfts human automated programmed software seller's buyer's bidder's house's lot's nobody's tonight's evening's today's
