@@ -15,11 +15,13 @@ from rich.table import Table
 
 from sothebais import config
 from sothebais.bootstrap import House, open_house
-from sothebais.cli import staff
+from sothebais.cli import show_checks, staff
 from sothebais.cli.house import as_json, err, out, told
+from sothebais.cli.show_checks import Finding
 from sothebais.clock import DatabaseTime
 from sothebais.config import CONFIG_FILE, Settings
 from sothebais.errors import Conflict, SothebaisError
+from sothebais.telemetry import logging
 from sothebais.users.tables import Role
 
 DISK_FREE_BYTES_MIN = 1_000_000_000
@@ -67,12 +69,16 @@ def _first_admin() -> None:
 
 @told
 def doctor(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Check configuration, disk, servers and clocks; say what to do about each failure. Exit 1 when one fails."""
+    """Check configuration, disk, servers, clocks and the show; say what to do about each failure.
+
+    Exit 1 when one fails; a warning is no failure.
+    """
     settings = config.load()
-    rows = asyncio.run(_examine(settings))
-    failed = any(not ok for _, ok, _ in rows)
+    logging.configure("doctor", folder=None, level=settings.log_level, stdout=False)
+    rows = [Finding(*row) for row in asyncio.run(_examine(settings))] + show_checks.examine(settings)
+    failed = any(not row.ok for row in rows)
     if json:
-        checks = [{"check": name, "ok": ok, "found": found} for name, ok, found in rows]
+        checks = [{"check": row.check, "ok": row.ok, "warning": row.warning, "found": row.found} for row in rows]
         as_json({"ok": not failed, "checks": checks, "settings": _shown(settings)})
     else:
         table = Table("Setting", "Value", box=None, pad_edge=False)
@@ -80,10 +86,9 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="For programs.")] =
             table.add_row(name, escape(str(value)))
         out.print(table)
         out.print()
-        for name, ok, found in rows:
-            (out if ok else err).print(
-                f"{'[green]ok[/]  ' if ok else '[red]bad[/] '} {name}: {escape(found)}", soft_wrap=True
-            )
+        for row in rows:
+            mark = "[red]bad [/]" if not row.ok else "[yellow]warn[/]" if row.warning else "[green]ok  [/]"
+            (out if row.ok else err).print(f"{mark} {row.check}: {escape(row.found)}", soft_wrap=True, highlight=False)
     if failed:
         raise typer.Exit(1)
 
