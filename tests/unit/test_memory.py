@@ -177,6 +177,16 @@ def test_one_person_leaves_a_bounded_number_of_sayings() -> None:
     assert len(distil.distil(session(lines=lines))) == distil.SAYINGS_MAX
 
 
+def test_nothing_is_kept_of_somebody_who_asked_to_be_left_alone() -> None:
+    lines = (
+        Line(ANA, "I collect woodcuts of birds", 1, UUID(int=1)),
+        Line(BOB, "I collect maps of islands", 2, UUID(int=2)),
+        Line(ANA, "stop replying to me", 3, UUID(int=3)),
+    )
+    found = distil.distil(session(lines=lines, lots=(lot(1, "2", winner=ANA),), sessions={ANA: 9}))
+    assert {memory.user for memory in found} == {None, BOB}
+
+
 def test_a_question_is_remembered_once() -> None:
     lines = tuple(Line(ANA, "who is the artist?", n, UUID(int=n)) for n in range(3))
     assert [memory.text for memory in distil.distil(session(lines=lines))] == ["They asked who made a piece."]

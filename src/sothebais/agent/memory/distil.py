@@ -80,9 +80,13 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 def distil(session: Session) -> list[NewMemory]:
-    """The memories of a session, the same whenever it is distilled; amounts are in none of them."""
+    """The memories of a session, the same whenever it is distilled; amounts are in none of them.
+
+    Of somebody who asked the host to leave them alone nothing is kept.
+    """
     found = [*_of_the_house(session), *_of_lots(session), *_of_people(session)]
-    return [memory for memory in found if wording.fits(memory.text)]
+    alone = {line.user for line in session.lines if understand(wording.plain(line.text)).ask is Wish.OPT_OUT}
+    return [memory for memory in found if memory.user not in alone and wording.fits(memory.text)]
 
 
 def _of_the_house(session: Session) -> Iterator[NewMemory]:
