@@ -30,7 +30,12 @@ _ASKED: dict[int | str, dict[str, Any]] = {
     429: {"model": Problem, "description": "Asked too often"},
     503: {"model": Problem, "description": "The house has no voice just now"},
 }
-_STAFF: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, 403: {"model": Problem}, 422: {"model": Problem}}
+_STAFF: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem},
+    403: {"model": Problem},
+    422: {"model": Problem, "description": "Nothing to say, words that no host may say, or no reason"},
+}
+TRANSCRIPT_TEXT = "2027-03-27T19:00:04.120Z\tSTREAM\tLOT_OPENING\tLot 7, Harbour at Night. It opens at 0.5 ETH.\n"
 
 
 async def _state(parts: ApiParts, key: str) -> dict[str, Any]:
@@ -100,7 +105,10 @@ def _conversation(parts: ApiParts) -> Conversation:
 @router.get(
     "/transcript",
     summary="What the host said",
-    responses={200: {"model": Transcript, "content": {"text/plain": {}}}, 422: {"model": Problem}},
+    responses={
+        200: {"model": Transcript, "content": {"text/plain": {"example": TRANSCRIPT_TEXT}}},
+        404: {"model": Problem, "description": "`auction_id` or `after` is the id of nothing"},
+    },
     response_model=None,
 )
 async def get_transcript(
