@@ -106,3 +106,27 @@ async def test_a_broadcast_is_started_given_a_scene_a_slate_and_its_end(
     told = await rows_of(house, "select data->>'scene' as scene from event_logs where type = 'stream:scene:update'")
     assert sorted(row["scene"] for row in told) == ["auction", "auction", "automatic", "slate"]
     assert json.loads((await command("scenes", "schema")).stdout)["title"] == "Scene"
+
+
+async def test_a_stored_scene_is_previewed_and_recorded_by_what_the_house_has(
+    house: House, command: Any, tmp_path: Path
+) -> None:
+    shown = json.loads((await command("scenes", "show", "slate")).stdout)
+    shown["name"] = "mine"
+    document = tmp_path / "mine.json"
+    document.write_text(json.dumps(shown))
+    stored = await command("scenes", "put", str(document), "--reason", "To look at")
+    assert stored.exit_code == 0, stored.stderr
+    picture, film = tmp_path / "mine.png", tmp_path / "mine.mp4"
+    unknown = await command("preview", "--scene", "mine", "--out", str(picture))
+    assert (unknown.exit_code, "With --house" in " ".join(unknown.stderr.split())) == (1, True)
+    assert not picture.exists()
+    drawn = await command("preview", "--scene", "mine", "--house", "--out", str(picture), "--json")
+    assert drawn.exit_code == 0, drawn.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    recorded = await command("record", "--scene", "mine", "--house", "--seconds", "1", "--out", str(film), "--json")
+    assert recorded.exit_code == 0, recorded.stderr
+    assert json.loads(recorded.stdout)["frames"] == 30
+    none = await command("preview", "--scene", "nowhere", "--house", "--out", str(tmp_path / "none.png"))
+    assert (none.exit_code, "no wide scene 'nowhere'" in " ".join(none.stderr.split())) == (1, True)
+    assert not (tmp_path / "none.png").exists()

@@ -50,7 +50,11 @@ class Encoder:
         self.codec = codec if codec != "auto" else _first_that_works(form)
         # the streams need a container that writes nothing
         self._container = av.open("-", "w", format="null")
-        self.video: Any = self._container.add_stream(self.codec, rate=form.fps)
+        try:
+            self.video: Any = self._container.add_stream(self.codec, rate=form.fps)
+        except ValueError as error:
+            self._container.close()
+            raise NoEncoder(f"there is no encoder {self.codec} here") from error
         context = self.video.codec_context
         _configure(context, form, self.codec)
         self.audio: Any = self._container.add_stream("aac", rate=SAMPLE_RATE)
