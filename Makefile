@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 WORKERS ?= 2
+# where the environment forbids keeping bytecode, each of the tests' many processes would compile the house anew
+KEEPING := PYTHONDONTWRITEBYTECODE=
 COVERED := src/sothebais/auctions/rules.py,src/sothebais/auctions/formats/*,src/sothebais/auctions/machine.py,src/sothebais/auctions/increments.py,src/sothebais/auctions/audit*.py,src/sothebais/auctions/engine.py,src/sothebais/auctions/batch.py,src/sothebais/auctions/hotpath.py,src/sothebais/events/*
 
 .PHONY: help setup demo test check bench soak docs lock format
@@ -22,8 +24,8 @@ demo: setup
 
 test: setup
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not quiet" --cov --cov-report= $(ARGS)
-	@if [ -z "$(ARGS)" ]; then $(BIN)/python -m pytest -m quiet; fi
+	$(KEEPING) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow and not quiet" --cov --cov-report= $(ARGS)
+	@if [ -z "$(ARGS)" ]; then $(KEEPING) $(BIN)/python -m pytest -m quiet; fi
 	@if [ -z "$(ARGS)" ]; then $(BIN)/coverage report --include '$(COVERED)' --fail-under 90; fi
 
 check: setup
@@ -37,7 +39,7 @@ bench: setup
 	$(BIN)/python -m bench.growth $(ARGS)
 
 soak: setup
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(KEEPING) $(BIN)/python -m pytest -m slow $(ARGS)
 
 docs: setup
 	@$(BIN)/python tools/draw_lifecycles.py

@@ -202,9 +202,10 @@ class Rig:
         assert told["reason"] == "CONFIRMATION_REQUIRED"
 
     async def _all_open(self) -> bool:
+        """Every lot has been opened; a short one may be over again before a slow machine comes to look."""
         async with httpx.AsyncClient(base_url=self.urls[0], timeout=REQUEST_TIMEOUT_S) as http:
             lots = (await http.get("/api/v1/auctions")).json()["items"]
-        return len(lots) == len(self.lots) and all(lot["status"] == "ACTIVE" for lot in lots)
+        return len(lots) == len(self.lots) and all(lot["status"] != "SCHEDULED" for lot in lots)
 
     @contextlib.asynccontextmanager
     async def under_load(self) -> AsyncIterator[None]:

@@ -14,6 +14,7 @@ from tests.integration.faults.load import free_port
 from sothebais import roles
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
+from sothebais.errors import OutcomeUnknown
 from sothebais.supervisor import Role, Supervisor
 
 pytestmark = pytest.mark.fault
@@ -40,7 +41,8 @@ async def test_whoever_followed_a_gateway_that_is_killed_resumes_at_another(
     async def go_on_bidding() -> int:
         turn = 0
         while not over.is_set():
-            await bid(engine, lot, users[turn % 2], f"{1 + turn * 0.1:.1f}")
+            with contextlib.suppress(OutcomeUnknown):  # a machine that stands still; it is in the log or it is not
+                await bid(engine, lot, users[turn % 2], f"{1 + turn * 0.1:.1f}")
             turn += 1
             await asyncio.sleep(0.01)
         return turn
@@ -49,7 +51,7 @@ async def test_whoever_followed_a_gateway_that_is_killed_resumes_at_another(
         try:
             async with viewer(url) as one:
                 await one.hear("time")
-        except (OSError, websockets.InvalidHandshake):
+        except (OSError, websockets.InvalidHandshake, websockets.ConnectionClosed):
             return False
         return True
 
