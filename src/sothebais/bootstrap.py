@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from sothebais.agent import characters
 from sothebais.agent import session as agent
 from sothebais.agent.conversation import Conversation
 from sothebais.agent.endpoint import Endpoint, EndpointModel
@@ -64,6 +66,8 @@ from sothebais.stream.clips import ClipFolder, ClipMaker
 from sothebais.stream.clips import consumer as clip_consumer
 from sothebais.stream.clips import environment as clip_environment
 from sothebais.stream.fairness import PausedLots
+from sothebais.stream.show import HostLook
+from sothebais.stream.snapshot import House as Pictured
 from sothebais.stream.snapshot import house_of
 from sothebais.users.people import People
 from sothebais.users.secret_box import KEY_BYTES as SECRETS_KEY_BYTES
@@ -180,7 +184,17 @@ class House:
         box = load_secret_box(self.settings)
         return NotifyDesk(self.settings, self.clock, self.database_url, key=self.key(), vapid=vapid, box=box)
 
-    def stream_parts(self, store: StateStore, auctions: AuctionEngine) -> stream.Parts:
+    async def pictured(self) -> Pictured:
+        """What the picture says of the house, with the character that hosts now: its name, and its own pictures if it has any."""
+        character = (await characters.present(self.engine)).character
+        own = {name: face.asset for name, face in character.expressions.items() if face.asset is not None}
+        first = character.default_expression
+        host = HostLook(name=character.name, expression=first, was=first, picture=own.get(first))
+        return msgspec.structs.replace(house_of(self.settings), host=host, expressions=own)
+
+    def stream_parts(
+        self, store: StateStore, auctions: AuctionEngine, pictured: Pictured | None = None
+    ) -> stream.Parts:
         """What the stream-manager is made of; lots are paused through ``auctions``."""
         return stream.Parts(
             settings=self.settings,
@@ -189,7 +203,7 @@ class House:
             dsn=self.database_url,
             store=store,
             assets=self.assets(),
-            house=house_of(self.settings),
+            house=pictured or house_of(self.settings),
             lots=PausedLots(self.engine, auctions),
         )
 

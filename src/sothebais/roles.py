@@ -209,7 +209,7 @@ async def _stream_manager(settings: Settings, port: int | None, parent: int | No
         engine = house.auction_engine(STREAM_MANAGER)
         await engine.start()
         parts = house.api_parts(None, store)
-        manager = StreamManager(house.stream_parts(store, engine))
+        manager = StreamManager(house.stream_parts(store, engine, await house.pictured()))
         app = create_stream_app(parts, manager)
         try:
             work = [manager.run, Heartbeat(parts, STREAM_MANAGER).run, *house.clip_work()]

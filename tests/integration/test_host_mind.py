@@ -7,17 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_fields
 from tests.fakes.house import a_user, an_open_lot, bid, eventually, running, signed_in, whole_log
 from tests.fakes.sign_ins import API
 
-from sothebais.agent import session
+from sothebais.agent import characters, session
+from sothebais.agent.character import Picture
 from sothebais.agent.memory.recollection import CONSUMER
+from sothebais.agent.sable import SABLE
 from sothebais.agent.scripted.host import ScriptedHost
 from sothebais.agent.voice.fallback import VoiceChain
 from sothebais.agent.words import Writer
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
 from sothebais.config import Settings
+from sothebais.events.actions import Actor
 from sothebais.state import keys, models
 from sothebais.state.store import StateStore
 
@@ -137,3 +141,22 @@ async def test_the_consumer_remembers_a_session_when_it_is_over(
     assert await connection.fetchval("select text from memories where user_id = $1", ana) == (
         "They won lot 1, “Harbour at Dusk”, on day 1."
     )
+
+
+async def test_the_picture_is_told_who_hosts_and_of_its_own_pictures(house: House) -> None:
+    assert (await house.pictured()).host.name == "Sable"
+    assert (await house.pictured()).expressions == {}, "Sable is drawn"
+    own = replace_fields(
+        SABLE,
+        name="Odile",
+        expressions={
+            "calm": Picture(asset="EXPRESSION/calm", moods=("NEUTRAL",)),
+            "neutral": Picture(moods=("HAPPY",)),
+        },
+        default_expression="calm",
+    )
+    who = Actor(await a_user(house, "otto"), "OPERATOR")
+    await characters.put(house.engine, own, who, house.now(), reason="a guest")
+    pictured = await house.pictured()
+    assert (pictured.host.name, pictured.host.picture) == ("Odile", "EXPRESSION/calm")
+    assert pictured.expressions == {"calm": "EXPRESSION/calm"}
