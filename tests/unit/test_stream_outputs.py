@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 from av.error import InvalidDataError as AvInvalidData
 
 from sothebais.stream.encoder import Packet
@@ -240,6 +240,7 @@ def test_a_reason_never_has_the_address() -> None:
     assert reason_of(OSError(110, "Connection timed out", SECRET)) == "Connection timed out"
     assert reason_of(AvInvalidData(1, "Invalid data", SECRET)) == "Invalid data"
     assert reason_of(ValueError(f"could not open {SECRET}")) == "ValueError"
+    assert reason_of(ExitError(1, "Immediate exit requested", SECRET)) == "the server took nothing for too long"
     assert reason_of(SinkRefused("the disk is short")) == "the disk is short"
 
 

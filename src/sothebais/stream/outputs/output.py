@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import structlog
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 
 from sothebais.stream.encoder import Packet
 from sothebais.stream.outputs.model import (
@@ -196,6 +196,8 @@ def reason_of(error: Exception) -> str:
     """Why, without the address: libav's own texts have it, with its key, in full."""
     if isinstance(error, SinkRefused):
         return str(error)
+    if isinstance(error, ExitError):  # how libav says that its time is up
+        return "the server took nothing for too long"
     if isinstance(error, OSError | FFmpegError) and error.strerror:
         return str(error.strerror)
     return type(error).__name__
