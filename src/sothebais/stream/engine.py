@@ -16,7 +16,9 @@ from sothebais.stream import commands, direction, doorbell, records, snapshot
 from sothebais.stream.broadcast import Broadcast, Parts
 from sothebais.stream.commands import Desired
 from sothebais.stream.hls_files import HlsFiles
+from sothebais.stream.media.messages import FramePng
 from sothebais.stream.preview import Preview
+from sothebais.stream.stills import Stills
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +42,21 @@ class StreamManager:
         self.preview = Preview(parts.clock, want=self._want)
         self.hls = HlsFiles(parts.settings.data_dir / "hls" / "live")
         self.broadcast: Broadcast | None = None
+        self._stills = Stills(self.clock, self._frame)
         #: Whether this process is the active one.
         self.active = False
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._over_since: float | None = None
+
+    async def still(self, wide: int) -> FramePng:
+        """What is on air now as PNG, at most about ``wide`` pixels wide. Raises TimeoutError."""
+        return await self._stills.still(wide)
+
+    async def _frame(self, wide: int) -> FramePng:
+        if self.broadcast is None:
+            raise TimeoutError
+        return await self.broadcast.frame(wide)
 
     async def run(self) -> None:
         """Until cancelled. A broadcast that is on then is gone on with by the next process."""

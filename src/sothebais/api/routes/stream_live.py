@@ -65,7 +65,7 @@ async def frame(
     if manager.broadcast is None:
         raise NotFound("Nothing is on air.")
     try:
-        made = await manager.broadcast.frame(width)
+        made = await manager.still(width)
     except TimeoutError:
         raise Unavailable("The picture does not answer just now.", retry_after=1) from None
     headers = {
