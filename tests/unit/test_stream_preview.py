@@ -262,13 +262,22 @@ async def test_one_for_whom_too_many_messages_wait_is_let_go() -> None:
 async def test_no_more_may_watch_than_the_bound() -> None:
     room = Room(watchers_max=2)
     first = room.preview.join("packets")
-    assert not room.preview.full
+    assert room.preview.has_room()
     room.preview.join("mp4")
-    assert room.preview.full
+    assert not room.preview.has_room()
     room.preview.leave(first)
     room.preview.leave(first)
-    assert not room.preview.full
+    assert room.preview.has_room()
     assert len(room.preview) == 1
+
+
+async def test_one_address_has_so_many_places_and_leaves_the_others_theirs() -> None:
+    room = Room()
+    for _ in range(module.WATCHERS_PER_ADDRESS_MAX):
+        assert room.preview.has_room("192.0.2.1")
+        room.preview.join("packets", "192.0.2.1")
+    assert not room.preview.has_room("192.0.2.1")
+    assert room.preview.has_room("192.0.2.2")
 
 
 async def test_a_group_that_is_too_long_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,8 @@ MESSAGES_MAX: Final = 2_000
 #: A watcher that has taken nothing for so long is let go.
 STUCK_S: Final = 15.0
 WATCHERS_MAX: Final = 500
+#: Of one network address; a household or an office, not a flood.
+WATCHERS_PER_ADDRESS_MAX: Final = 50
 #: What is kept of the present group of pictures for those who come.
 GROUP_BYTES_MAX: Final = 8 * 1024 * 1024
 _HEAD: Final = struct.Struct("<BBHIQQ")
@@ -44,8 +46,8 @@ class Frame(Struct, frozen=True):
 class Watcher:
     """One who watches. ``next`` gives what is to be sent; whoever carries it sends one after the other."""
 
-    def __init__(self, form: Form, clock: Clock) -> None:
-        self.form = form
+    def __init__(self, form: Form, clock: Clock, address: str = "") -> None:
+        self.form, self.address = form, address
         self._clock = clock
         self._frames: deque[Frame] = deque()
         self._bytes = 0
@@ -146,14 +148,14 @@ class Preview:
     def __len__(self) -> int:
         return len(self._watchers)
 
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for another."""
-        return len(self._watchers) >= self._watchers_max
+    def has_room(self, address: str = "") -> bool:
+        """Whether another may come, from that address."""
+        of_address = sum(watcher.address == address for watcher in self._watchers) if address else 0
+        return len(self._watchers) < self._watchers_max and of_address < WATCHERS_PER_ADDRESS_MAX
 
-    def join(self, form: Form) -> Watcher:
+    def join(self, form: Form, address: str = "") -> Watcher:
         """Somebody comes; first it hears what is encoded and how."""
-        watcher = Watcher(form, self._clock)
+        watcher = Watcher(form, self._clock, address)
         self._watchers.add(watcher)
         self._greet(watcher)
         for frame in self._groups[form]:

@@ -158,13 +158,18 @@ async def preview(socket: WebSocket, format: Form = "packets") -> None:
             )
         )
         return
-    if manager.preview.full:
+    address = addresses.client_address(
+        socket.client.host if socket.client else "",
+        socket.headers.get("x-forwarded-for"),
+        addresses.networks(settings.live_trusted_proxies),
+    )
+    if not manager.preview.has_room(address):
         await socket.send_denial_response(
             problem(Unavailable("Too many watch here at the moment. Try again later.", retry_after=5))
         )
         return
     await socket.accept()
-    watcher = manager.preview.join(format)
+    watcher = manager.preview.join(format, address)
     sending = asyncio.create_task(_send(socket, watcher))
     work = {sending, asyncio.create_task(_listen(socket)), asyncio.create_task(watcher.ended.wait())}
     try:
