@@ -33,12 +33,10 @@ from sothebais.clock import Millis, from_datetime
 from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisError
 from sothebais.events.log import Position, Record, chain_hash
 
-#: A large batch goes to PostgreSQL in parts, which are written while the next ones are decided: the first one soon,
-#: each later one half as large again, as PostgreSQL takes longer over a part than this process over as many bids. A part
-#: of hundreds would cost both more for each bid.
-WRITE_BIDS_FIRST = 12
-WRITE_BIDS_GROWTH = 1.5
-WRITE_BIDS_MAX = 64
+#: A large batch goes to PostgreSQL in parts, which are written while the next ones are decided: two halves, or more where
+#: these would be large. To send and open a part costs as much as six bids, and a part of hundreds costs more for each.
+WRITE_BIDS_MIN = 50
+WRITE_BIDS_MAX = 100
 
 _NOWHERE = Position(0, 0, 0)
 
@@ -99,16 +97,16 @@ class Batch:
     async def _decide_all(self) -> None:
         for working in self._lots.values():
             self._advance(working, end=False)
-        begun, part = 0, WRITE_BIDS_FIRST
+        count = len(self._commands)
+        part = min(max(count // 2, WRITE_BIDS_MIN), WRITE_BIDS_MAX)
         for index, command in enumerate(self._commands):
             if isinstance(command, PlaceBid):
                 self._decide_bid(index, command)
             else:
                 await self._written()  # it may ask the database
                 await self._decide_step(index, command)
-            if index - begun >= part - 1 and len(self._commands) - index > part:
+            if (index + 1) % part == 0 and index + part < count:
                 await self._write(())
-                begun, part = index + 1, min(int(part * WRITE_BIDS_GROWTH), WRITE_BIDS_MAX)
         await self._written()
         for working in self._lots.values():
             await self._advance_to_end(working)
