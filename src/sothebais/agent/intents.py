@@ -33,6 +33,9 @@ SOFT_CLOSE_SHARE = 2
 TROUBLE_MS_MIN = 60_000
 #: While nothing happens, something is said about the piece or the evening this often.
 CHATTER_MS = 75_000
+#: The next lot is announced once, so long before it opens at most and at least.
+NEXT_MS = 30_000
+NEXT_MS_MIN = 7_000
 #: A bid's line waits so long after the last one of the same kind.
 BID_LINE_MS_MIN = 4_000
 
@@ -57,11 +60,12 @@ PLANS: Mapping[Moment, Plan] = MappingProxyType({
     Moment.CLOSING: Plan("FAIR_WARNING", 93, 4_000, interrupts=True, once="WARNING"),
     Moment.LAST_CALL: Plan("FAIR_WARNING", 91, 4_000, interrupts=True, once="WARNING"),
     Moment.FAIR_WARNING: Plan("FAIR_WARNING", 90, 8_000, interrupts=True, once="WARNING"),
+    Moment.LOT_OPEN: Plan("LOT_OPENING", 89, 30_000, interrupts=True, once="OPENING"),
+    Moment.LOT_RUNNING: Plan("LOT_OPENING", 89, 30_000, once="OPENING"),
     Moment.REOPENED: Plan("NOTICE", 88, 30_000, once="RUNNING"),
     Moment.BID_VOIDED: Plan("NOTICE", 87, 30_000, once="VOIDED"),
-    Moment.RESERVE_MET: Plan("NOTICE", 86, 20_000, once="RESERVE"),
+    Moment.RESERVE_MET: Plan("NOTICE", 86, 12_000, once="RESERVE"),
     Moment.EXTENSION: Plan("BID", 84, 10_000, once="BID"),
-    Moment.LOT_OPEN: Plan("LOT_OPENING", 82, 30_000, once="OPENING"),
     Moment.RESUMED: Plan("NOTICE", 81, 15_000, once="RUNNING"),
     Moment.FIRST_BID: Plan("BID", 78, 10_000, once="BID"),
     Moment.JUMP: Plan("BID", 74, 8_000, once="BID"),
@@ -72,7 +76,7 @@ PLANS: Mapping[Moment, Plan] = MappingProxyType({
     Moment.BID: Plan("BID", 60, 5_000, once="BID"),
     Moment.QUESTION: Plan("ANSWER", 50, 45_000),
     Moment.RECOVERED: Plan("NOTICE", 46, 20_000, once="TROUBLE"),
-    Moment.LOT_NEXT: Plan("SCHEDULE", 44, 60_000, once="NEXT"),
+    Moment.LOT_NEXT: Plan("SCHEDULE", 44, 6_000, once="NEXT"),
     Moment.WELCOME: Plan("GREETING", 30, 60_000, once="WELCOME"),
     Moment.HUSH: Plan("CHATTER", 26, 15_000, once="CHATTER"),
     Moment.SCHEDULE: Plan("SCHEDULE", 24, 60_000, once="NEXT"),
@@ -82,7 +86,6 @@ PLANS: Mapping[Moment, Plan] = MappingProxyType({
 
 #: What an event that has one moment only is spoken of as.
 _MOMENTS: Mapping[str, Moment] = MappingProxyType({
-    "session:auction": Moment.SESSION_START,
     "session:post_auction": Moment.SESSION_END,
     "auction:start": Moment.LOT_OPEN,
     "auction:closing": Moment.CLOSING,
@@ -96,6 +99,10 @@ _MOMENTS: Mapping[str, Moment] = MappingProxyType({
     "stream:output:down": Moment.TROUBLE,
     "stream:output:up": Moment.RECOVERED,
 })  # fmt: skip
+
+
+#: What a greeting waits for.
+_OPENS = frozenset({"session:pre_auction", "session:auction", "session:end", "stream:start", "stream:end"})
 
 
 class Watch(Struct, frozen=True, kw_only=True):
@@ -114,6 +121,12 @@ class Watch(Struct, frozen=True, kw_only=True):
     warned_for: Millis | None = None
     troubled: bool = False
     trouble_at: Millis = -TROUBLE_MS_MIN
+    #: The show is on air, a session is on, and it has been opened with a greeting.
+    streaming: bool = False
+    in_session: bool = False
+    greeted: bool = False
+    #: When the next lot opens that was announced last.
+    announced: Millis = 0
 
 
 def intent(
@@ -170,7 +183,15 @@ def observe(
     """
     if seen.type in ("auction:start", "auction:reopened"):
         watch = Watch(
-            lot=seen.lot, last_event_at=now, last_chatter_at=now, troubled=watch.troubled, trouble_at=watch.trouble_at
+            lot=seen.lot,
+            last_event_at=now,
+            last_chatter_at=now,
+            troubled=watch.troubled,
+            trouble_at=watch.trouble_at,
+            streaming=watch.streaming,
+            in_session=watch.in_session,
+            greeted=watch.greeted,
+            announced=watch.announced,
         )
     elif seen.lot is not None and seen.lot != watch.lot:
         return watch, ()
@@ -180,6 +201,8 @@ def observe(
     elif seen.type == "auction:end":
         moment = Moment.SOLD if seen.sold else Moment.PASSED
         watch = replace(watch, last_event_at=now)
+    elif seen.type in _OPENS:
+        watch, moment = _greeting(watch, seen.type)
     else:
         moment = _MOMENTS.get(seen.type)
         if moment is Moment.RECOVERED and not watch.troubled:
@@ -201,6 +224,21 @@ def observe(
     if moment is None:
         return watch, ()
     return watch, (intent(moment, now, new_id, cause=seen.id, lot=seen.lot),)
+
+
+def _greeting(watch: Watch, happened: str) -> tuple[Watch, Moment | None]:
+    """People are greeted when the show is on air before the first lot; at the latest when bidding begins."""
+    match happened:
+        case "session:pre_auction":
+            watch = replace(watch, in_session=True, greeted=False)
+        case "session:auction":
+            watch = replace(watch, in_session=True)
+        case "session:end":
+            watch = replace(watch, in_session=False, greeted=False)
+        case _:
+            watch = replace(watch, streaming=happened == "stream:start")
+    due = watch.in_session and not watch.greeted and (watch.streaming or happened == "session:auction")
+    return (replace(watch, greeted=True), Moment.SESSION_START) if due else (watch, None)
 
 
 def _bid(watch: Watch, bid: Seen, now: Millis) -> tuple[Watch, Moment | None]:
@@ -265,6 +303,10 @@ def tick(watch: Watch, facts: Facts, new_id: Callable[[], UUID]) -> tuple[Watch,
 
 
 def _idle(watch: Watch, facts: Facts, new_id: Callable[[], UUID]) -> tuple[Watch, tuple[SpeechIntent, ...]]:
+    following = facts.upcoming[0].starts_at if facts.upcoming else 0
+    if watch.in_session and NEXT_MS_MIN <= following - facts.now <= NEXT_MS and following != watch.announced:
+        watch = replace(watch, announced=following, last_chatter_at=facts.now)
+        return watch, (intent(Moment.LOT_NEXT, facts.now, new_id),)
     if facts.now - max(watch.last_chatter_at, watch.last_event_at) < CHATTER_MS:
         return watch, ()
     moment = Moment.SCHEDULE if facts.upcoming or facts.next_session_at else Moment.CHATTER

@@ -47,6 +47,8 @@ class Moment(StrEnum):
     WELCOME = "WELCOME"
     LOT_NEXT = "LOT_NEXT"
     LOT_OPEN = "LOT_OPEN"
+    #: An opening that had to wait: there are bids already.
+    LOT_RUNNING = "LOT_RUNNING"
     FIRST_BID = "FIRST_BID"
     BID = "BID"
     JUMP = "JUMP"

@@ -23,6 +23,7 @@ SITUATIONS: dict[Moment, str] = {
     Moment.WELCOME: "New people have come in. Welcome them and say what is on.",
     Moment.LOT_NEXT: "Announce the next lot with {next_lot} and {next_item}.",
     Moment.LOT_OPEN: "Bidding on a lot opens. Introduce {lot}, {item}, and say where it starts: {starting_price}.",
+    Moment.LOT_RUNNING: "Bidding on a lot is under way already. Introduce {lot}, {item}, and say where it stands: {price}.",
     Moment.FIRST_BID: "The first bid on the lot came in: {price} by {leader}.",
     Moment.BID: "A new bid leads: {price} by {leader}.",
     Moment.JUMP: "Somebody raised the price by many steps at once: from {previous_price} to {price}, {leader}.",

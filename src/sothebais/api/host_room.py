@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sothebais import ids
 from sothebais.agent import characters
-from sothebais.agent.session import RoomLine
+from sothebais.agent.rooms import RoomLine
 from sothebais.clock import Clock
 from sothebais.errors import Unavailable
 from sothebais.social import chat
@@ -24,7 +24,7 @@ _LOCK = 0x686F7374
 
 
 class HostRoom:
-    """``agent.session.Room`` on the chat."""
+    """``agent.rooms.Room`` on the chat."""
 
     def __init__(self, engine: AsyncEngine, clock: Clock, policy: RoomPolicy) -> None:
         self._engine, self._clock, self._policy = engine, clock, policy

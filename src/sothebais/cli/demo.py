@@ -33,7 +33,7 @@ from sothebais.clock import SystemClock, parse_iso
 from sothebais.config import Settings
 from sothebais.errors import InvalidInput
 from sothebais.rehearsal import artworks, broadcasts
-from sothebais.rehearsal.demo import LOTS_MAX, POST_AUCTION_MS, SPEED_MAX, LotResult, Pace, Screen, Show, plan
+from sothebais.rehearsal.demo import LOTS_MAX, SPEED_MAX, LotResult, Pace, Screen, Show, plan
 from sothebais.supervisor import Role, Supervisor
 from sothebais.telemetry import logging
 
@@ -213,7 +213,7 @@ class _Demo:
 
     async def _end_of_show(self, house: House) -> None:
         """Wait for the broadcast's last word and say where its recording is."""
-        patience = self.pace.length(POST_AUCTION_MS) / 1000 + STREAM_PATIENCE_S
+        patience = self.pace.post_auction / 1000 + STREAM_PATIENCE_S
         with self.console.status("The show says goodbye"):
             self.shown = await broadcasts.last(house.engine, house.clock, self.folder / "recordings", patience)
         stream, recording = self.shown["stream"], self.shown["recording"]

@@ -14,13 +14,15 @@ import structlog
 
 from sothebais.clock import Clock
 from sothebais.db.engine import CONNECTION_ERRORS, connect
-from sothebais.events.cursors import LOOK_AGAIN_S, SAFE, LoggedEvent, read_after
+from sothebais.events.cursors import LOOK_AGAIN_S, SAFE, LoggedEvent, is_waiting, read_after
 from sothebais.events.log import DOORBELL, START, Position
 from sothebais.events.tables import EventLog
 
 log = structlog.get_logger(__name__)
 
 ROWS_MAX: Final = 200
+#: Something stands in the log and may not be read yet: it looks again after so long, then twice as long each time.
+HELD_UP_S: Final = 0.01
 RECONNECT_S: Final = 0.1
 RECONNECT_S_MAX: Final = 3.0
 _LAST: Final = f"""
@@ -72,6 +74,7 @@ class Tail:
         if self.position is None:
             row = await connection.fetchrow(_LAST)
             self.position = START if row is None else Position(row["epoch"], row["xid"], row["seq"])
+        held_up = HELD_UP_S
         while True:
             self._wake.clear()
             events = await read_after(connection, self.position, limit=ROWS_MAX)
@@ -79,6 +82,12 @@ class Tail:
             if events:
                 self.position = events[-1].position
                 await self._on_events(events)
-            if len(events) < ROWS_MAX:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), LOOK_AGAIN_S)
+            if len(events) == ROWS_MAX:
+                continue
+            pause, held_up = LOOK_AGAIN_S, HELD_UP_S if events else held_up
+            if await is_waiting(connection, self.position):
+                pause, held_up = held_up, min(held_up * 2, LOOK_AGAIN_S)
+            else:
+                held_up = HELD_UP_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)

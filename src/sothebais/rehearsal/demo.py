@@ -24,6 +24,8 @@ PRE_AUCTION_MS = 60_000
 LOT_MS = 120_000
 GAP_MS = 8_000
 POST_AUCTION_MS = 20_000
+#: However fast the demo runs, the host speaks no faster: so long it needs to say goodbye.
+POST_AUCTION_MS_MIN = 12_000
 EXTENSION_WINDOW_MS = 15_000
 EXTENSION_MS = 15_000
 HARD_CLOSE_AFTER_MS = 60_000
@@ -61,6 +63,11 @@ class Pace:
         return max(CLOSING_GRACE_MS_MIN, self.length(CLOSING_GRACE_MS))
 
     @property
+    def post_auction(self) -> Millis:
+        """Scaled, but long enough for a goodbye."""
+        return max(POST_AUCTION_MS_MIN, self.length(POST_AUCTION_MS))
+
+    @property
     def commit_timeout_s(self) -> float:
         """Always below the grace."""
         return min(COMMIT_TIMEOUT_S_MAX, self.closing_grace * 0.75 / 1000)
@@ -82,7 +89,7 @@ def plan(
         lot_ms=pace.length(LOT_MS),
         gap_ms=pace.length(GAP_MS),
         lots=len(token_ids),
-        post_ms=pace.length(POST_AUCTION_MS),
+        post_ms=pace.post_auction,
     )
     estimates = [estimate(number, seed) for number in range(1, len(token_ids) + 1)]
     items = {token: _rules(worth, pace) for token, worth in zip(token_ids, estimates, strict=True)}

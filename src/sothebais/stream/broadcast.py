@@ -118,7 +118,8 @@ class Broadcast:
         self._heard_at = self._picture_at = self._clock.monotonic()
         self._asked: dict[int, asyncio.Future[m.FramePng]] = {}
         self._requests = 0
-        self._spoken: tuple[UUID, Millis] | None = None
+        #: What is heard or will be, and until when.
+        self._spoken: dict[UUID, Millis] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: tuple[str, UUID | None] | None = None
         self._over = asyncio.Event()
@@ -316,8 +317,8 @@ class Broadcast:
             self._books.fault("ASSET", f"{picture.ref}: {picture.fault}")
 
     def _spoke(self, spoke: m.Spoke) -> None:
-        if spoke.late_ms:
-            log.info("stream.speech_late", message=str(spoke.id), late_ms=spoke.late_ms)
+        publishing.SPEECH_LATE.observe(spoke.late_ms / 1_000)
+        log.info("stream.speech_began", speech=str(spoke.id), at=spoke.at, late_ms=spoke.late_ms)
 
     def _first_frame(self) -> None:
         if self.started_at is not None:
@@ -387,10 +388,12 @@ class Broadcast:
         except SothebaisError as error:
             self._books.fault("AUDIO", error.message)
             return
-        # one voice: what begins before the last one's end cuts it off
-        if self._spoken is not None and starts_at < self._spoken[1]:
-            self._send(m.Hush(self._spoken[0]))
-        self._spoken = told.id, starts_at + int(told.data["duration"])
+        # one voice: what begins before the end of what was said earlier cuts that off
+        for earlier in [one for one, until in self._spoken.items() if starts_at < until]:
+            self._send(m.Hush(earlier))
+        self._spoken = {told.id: starts_at + int(told.data["duration"])} | {
+            one: until for one, until in self._spoken.items() if self._clock.now() < until <= starts_at
+        }
         self._send(m.Speak(told.id, flac, starts_at))
 
     def _show(self) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from sothebais import ids
 from sothebais.errors import Unavailable
@@ -40,6 +40,11 @@ OUTPUT_DROPPED = Gauge("sothebais_stream_output_dropped_packets", "Packets an ou
 WATCHERS = Gauge("sothebais_stream_watchers", "Connections to the live picture")
 RESTARTS = Counter("sothebais_stream_media_restarts_total", "Media processes that ended before they should")
 FAULTS = Counter("sothebais_stream_faults_total", "Things of the show that failed", ["component"])
+SPEECH_LATE = Histogram(
+    "sothebais_stream_speech_late_seconds",
+    "How much later than its event says a speech began to be heard",
+    buckets=(0, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.6, 1.0, 2.0, 4.0),
+)
 ON_SLATE = Gauge("sothebais_stream_slate", "Whether the slate is on because the picture cannot be drawn")
 
 #: A state of a stream that is over is kept so long.

@@ -49,6 +49,13 @@ LINES: dict[Moment, tuple[str, ...]] = {
         "{item}[| by {artist}], [ladies and gentlemen|if you please]. {lot}, opening at {starting_price}.",
         "{lot} is sealed bidding: {item}. [Nobody sees a bid before the end, and that includes me|Your bids are secret until the end, even from ravens; I cannot see them].",
     ),
+    Moment.LOT_RUNNING: (
+        "{lot}, {item}[|, by {artist}], and you did not wait for me: {price} already, with {leader}.",
+        "This is {lot}, {item}[|, by {artist}]. [We stand at|It is at] {price}, with {leader}.",
+        "{item}[|, by {artist}]. {lot}, and [already|by now] at {price}.",
+        "You have met {lot} before I could introduce it: {item}. {price}, with {leader}.",
+        "[You were quicker than I was|I shall catch up with you]: this is {lot}, {item}. {leader} leads, at {price}.",
+    ),
     Moment.FIRST_BID: (
         "[Thank you|My thanks], {leader}. [We are off|And we are under way], at {price}.",
         "{leader} [opens|breaks the silence], at {price}. [Somebody always must.|A brave thing to go first.]",
