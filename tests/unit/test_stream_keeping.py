@@ -286,7 +286,7 @@ async def test_a_missing_picture_is_told_once_and_the_others_are_sent() -> None:
     assert await hanging.sends(2) == ["art/0", "art/2"]
     hanging.scenery.hang(a_day(3))
     await hanging.sends(2)
-    assert hanging.faults == [("ASSET", "There is no asset art/1.")]
+    assert hanging.faults == [("ASSET", "art/1: There is no asset art/1.")]
 
 
 async def test_one_that_found_no_room_is_sent_again_when_it_is_needed_and_not_at_once(

@@ -49,11 +49,16 @@ async def tell(engine: AsyncEngine, stream: UUID, type_: str, data: Mapping[str,
 async def open_for_day(
     engine: AsyncEngine, day: UUID, title: str, *, canvas: tuple[int, int], fps: int, scene: str
 ) -> UUID | None:
-    """A broadcast of a campaign day that goes on air by itself; null while another one is not over."""
+    """A broadcast of a campaign day that goes on air by itself; null while another one is not over, and when staff
+    ended the day's last one: whoever stops a show does not find it on again."""
     key = ids.new_id()
     try:
         async with engine.begin() as connection:
             if await running(connection) is not None:
+                return None
+            ended = sa.select(STREAMS.c.stop_requested_at).where(STREAMS.c.campaign_day_id == day)
+            newest = ended.order_by(STREAMS.c.created_at.desc(), STREAMS.c.id.desc()).limit(1)
+            if (await connection.execute(newest)).scalar_one_or_none() is not None:
                 return None
             await connection.execute(
                 sa.insert(STREAMS).values(

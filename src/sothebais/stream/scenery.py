@@ -204,7 +204,7 @@ class Scenery:
         try:
             data = await asyncio.to_thread(self._store.get, key)
         except SothebaisError as error:
-            self._fault("ASSET", error.message)
+            self._fault("ASSET", f"{reference}: {error.message}")
             return
         if len(data) > PICTURE_BYTES_MAX:
             self._fault("ASSET", f"{reference} has {len(data):,} bytes; at most {PICTURE_BYTES_MAX:,} can be shown")
