@@ -14,12 +14,10 @@ from sothebais.agent.rooms import RoomLine
 from sothebais.clock import Clock
 from sothebais.errors import Unavailable
 from sothebais.social import chat
-from sothebais.social.chat import RoomPolicy
+from sothebais.social.chat import HOST_PLATFORM, RoomPolicy
 from sothebais.users import accounts
 from sothebais.users.tables import SocialAccount, User
 
-#: Nobody can sign in by an account of this platform.
-PLATFORM = "host"
 _LOCK = 0x686F7374
 
 
@@ -63,7 +61,7 @@ async def host_user(connection: AsyncConnection, character: UUID, name: str) -> 
     """The account of a character, made on first sight; its name follows the character's."""
     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
     statement = sa.select(SocialAccount.user_id).where(
-        SocialAccount.platform == PLATFORM, SocialAccount.platform_user_id == str(character)
+        SocialAccount.platform == HOST_PLATFORM, SocialAccount.platform_user_id == str(character)
     )
     user: UUID | None = (await connection.execute(statement)).scalar_one_or_none()
     if user is not None:
@@ -72,7 +70,7 @@ async def host_user(connection: AsyncConnection, character: UUID, name: str) -> 
     user = await accounts.new_user(connection, name)
     await connection.execute(
         insert(SocialAccount).values(
-            id=ids.new_id(), user_id=user, platform=PLATFORM, platform_user_id=str(character), handle=name
+            id=ids.new_id(), user_id=user, platform=HOST_PLATFORM, platform_user_id=str(character), handle=name
         )
     )
     return user

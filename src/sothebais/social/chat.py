@@ -27,7 +27,7 @@ from sothebais.events.types.base import Source
 from sothebais.instants import Millis, from_datetime, isoformat, to_datetime
 from sothebais.moderation import Words
 from sothebais.social.tables import ChatMessage, ChatMute, ChatRoom
-from sothebais.users.tables import Role, User
+from sothebais.users.tables import Role, SocialAccount, User
 
 PAGE_MAX = 200
 #: The same line by the same person is refused for so long.
@@ -39,6 +39,9 @@ ROOM_OPEN_AFTER_S = 86_400
 MUTE_MINUTES_MAX = 30 * 24 * 60
 SLOW_S_MAX = 3_600
 WORDS_FILE_BYTES_MAX = 1_000_000
+
+#: Whose account is of this platform is the house's AI host. Nobody can sign in by one.
+HOST_PLATFORM = "host"
 
 _STAFF = frozenset({Role.OPERATOR, Role.ADMIN})
 
@@ -66,8 +69,9 @@ class RoomPolicy(msgspec.Struct, frozen=True):
     slow_s: int
 
 
+_IS_HOST = sa.exists().where(SocialAccount.user_id == ChatMessage.user_id, SocialAccount.platform == HOST_PLATFORM)
 _LINES = (
-    sa.select(ChatMessage.__table__, User.name.label("handle"), User.role)
+    sa.select(ChatMessage.__table__, User.name.label("handle"), User.role, _IS_HOST.label("host"))
     .join(User, User.id == ChatMessage.user_id)
     .order_by(ChatMessage.number.desc())
 )
@@ -222,6 +226,7 @@ def line(row: Any) -> dict[str, Any]:
         "auction_id": str(row.auction_id),
         "user": {"id": str(row.user_id), "handle": row.handle},
         "staff": row.role in _STAFF,
+        "host": row.host,
         "text": None if row.hidden_at is not None else row.text,
         "hidden": row.hidden_at is not None,
         "created_at": isoformat(from_datetime(row.created_at)),

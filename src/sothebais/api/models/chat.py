@@ -9,13 +9,17 @@ from sothebais.api.models.settlement import ReasonText
 
 
 class ChatLine(Body):
-    """A line in a room. ``number`` rises within the room; a hidden line has no text."""
+    """A line in a room. ``number`` rises within the room; a hidden line has no text.
+
+    ``host`` marks the house's AI host, whatever names people choose.
+    """
 
     id: Id
     number: int
     auction_id: Id
     user: Person
     staff: bool
+    host: bool
     text: str | None
     hidden: bool
     created_at: Instant
