@@ -37,17 +37,28 @@ class _Placed:
         self.layer = layer
         self.order = (layer.z, layer.id)
         self.paint = _OVER if layer.opacity == 255 else skia.Paint(Alpha=layer.opacity)
-        seen = inked = layer.seen
-        if seen.area and not isinstance(layer.key.content, Group):
-            ink = surfaces.get(layer.key, layer.rect.w, layer.rect.h)
-            inked = Rect(layer.rect.x + ink.x, layer.rect.y + ink.y, ink.w, ink.h)
-            seen = inked.cut(seen)
-        whole = layer.clip is None or (seen == inked and seen.area > 0)
-        self.clip = None if whole or layer.clip is None else _rect(layer.clip)
-        self.seen = seen
-        self.left, self.top, self.right, self.bottom = seen.x, seen.y, seen.right, seen.bottom
-        if not seen.area:
-            self.right = self.left
+        rect, clip = layer.rect, layer.clip
+        # plain numbers: this runs for all that moves, in every frame
+        left, top, right, bottom = rect.x, rect.y, rect.x + rect.w, rect.y + rect.h
+        inside = clip is None or (
+            clip.x <= left and clip.y <= top and clip.x + clip.w >= right and clip.y + clip.h >= bottom
+        )
+        shows = inside or layer.seen.area > 0
+        if shows and not isinstance(layer.key.content, Group):
+            ink = surfaces.get(layer.key, rect.w, rect.h)
+            left, top = left + ink.x, top + ink.y
+            right, bottom = left + ink.w, top + ink.h
+        self.clip = None
+        if clip is not None and not inside:
+            ink_is_inside = clip.x <= left and clip.y <= top and clip.x + clip.w >= right and clip.y + clip.h >= bottom
+            if not ink_is_inside or not shows:
+                self.clip = _rect(clip)
+            left, top = max(left, clip.x), max(top, clip.y)
+            right, bottom = min(right, clip.x + clip.w), min(bottom, clip.y + clip.h)
+        if right <= left or bottom <= top:
+            right, bottom = left, top
+        self.left, self.top, self.right, self.bottom = left, top, right, bottom
+        self.seen = Rect(left, top, right - left, bottom - top)
         self.opaque = layer.opacity == 255 and opaque(layer.key)
 
 

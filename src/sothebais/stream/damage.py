@@ -49,18 +49,23 @@ def _around(a: _Box, b: _Box) -> _Box:
 
 def _put(found: list[_Box], new: _Box) -> None:
     """Add one; whatever it meets, or lies close enough to, becomes one with it, again and again."""
+    x0, y0, x1, y1 = new
     index = 0
     while index < len(found):
-        other = found[index]
-        meets = other[0] < new[2] and new[0] < other[2] and other[1] < new[3] and new[1] < other[3]
-        both = _around(other, new)
-        if meets or _area(both) <= WASTE_MAX * (_area(other) + _area(new)):
-            new = both
+        ox0, oy0, ox1, oy1 = found[index]
+        if ox0 <= x0 and oy0 <= y0 and ox1 >= x1 and oy1 >= y1:
+            return
+        ax0, ay0 = (min(x0, ox0)), (min(y0, oy0))
+        ax1, ay1 = (max(x1, ox1)), (max(y1, oy1))
+        if (ox0 < x1 and x0 < ox1 and oy0 < y1 and y0 < oy1) or (ax1 - ax0) * (ay1 - ay0) <= WASTE_MAX * (
+            (ox1 - ox0) * (oy1 - oy0) + (x1 - x0) * (y1 - y0)
+        ):
+            x0, y0, x1, y1 = ax0, ay0, ax1, ay1
             del found[index]
             index = 0
         else:
             index += 1
-    found.append(new)
+    found.append((x0, y0, x1, y1))
 
 
 def _join_cheapest(found: list[_Box]) -> None:

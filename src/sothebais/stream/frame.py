@@ -7,7 +7,7 @@ from sothebais.stream.layers import NEVER, Content
 from sothebais.stream.show import ShowState
 
 
-class Part(Struct, frozen=True):
+class Part(Struct, frozen=True, gc=False):
     """Content in a place of its element's box."""
 
     name: str

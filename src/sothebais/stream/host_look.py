@@ -8,6 +8,7 @@ whoever renders it. Everything changes in steps, and ``Pose.until`` is the first
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 from zlib import crc32
@@ -24,7 +25,7 @@ from sothebais.stream.transitions import ease
 INTENSITY_STEPS: Final = 10
 
 
-class Expression(Struct, frozen=True):
+class Expression(Struct, frozen=True, cache_hash=True):
     """How a mood is held. Angles in tenths of a degree, lengths in units of the figure, the rest in hundredths."""
 
     tilt: int = 0
@@ -109,6 +110,8 @@ _HOLDS: Final[Mapping[Prop, Arm]] = MappingProxyType(
 SPECTACLES: Final = "spectacles"
 PROPS: Final = (*_HOLDS, SPECTACLES)
 
+#: Faces that were mixed are kept: while one is on, it is asked for with every syllable.
+FACES_KEPT_MAX: Final = 256
 #: From one mood to the next, in so many steps.
 CHANGE_MS: Final = 320
 CHANGE_STEPS: Final = 5
@@ -158,6 +161,7 @@ def seed_of(name: str) -> int:
     return crc32(name.encode())
 
 
+@lru_cache(maxsize=FACES_KEPT_MAX)
 def drawn(expression: str, intensity: int) -> Expression:
     """A named expression (an unknown one is neutral) at an intensity from 0 to 100."""
     steps = max(0, min(INTENSITY_STEPS, round(intensity * INTENSITY_STEPS / 100)))
@@ -257,6 +261,7 @@ def _face(look: HostLook, t: Millis) -> tuple[Expression, Millis]:
     return (structs.replace(now, fore=waves) if beat % 2 else now), until
 
 
+@lru_cache(maxsize=FACES_KEPT_MAX)
 def _between(one: Expression, other: Expression, share: float) -> Expression:
     if share <= 0 or one == other:
         return one

@@ -2,6 +2,9 @@
 
 A content says what is to be seen and nothing of how it is drawn, so equal contents of equal size are the same
 pixels: they are the keys of the surfaces that the compositor keeps. All lengths here are pixels of the output.
+
+Rectangles, keys and layers are made in every frame and never refer to what refers to them: the garbage collector does
+not follow them (``gc=False``).
 """
 
 from typing import Literal
@@ -18,7 +21,7 @@ type Token = Literal["ground", "raised", "line", "text", "quiet", "brass", "verm
 type Align = Literal["left", "center", "right"]
 
 
-class Rect(Struct, frozen=True, order=True):
+class Rect(Struct, frozen=True, order=True, gc=False):
     """Whole pixels; empty when it has no width or no height."""
 
     x: int
@@ -269,7 +272,7 @@ type Content = (
 )
 
 
-class Key(Struct, frozen=True, cache_hash=True):
+class Key(Struct, frozen=True, cache_hash=True, gc=False):
     """All that decides a surface's pixels. ``grow`` is in thousandths, ``turn`` in tenths of a degree, about ``pivot``
     (thousandths of width and height); ``unit`` is how many pixels one unit of the 1080-line design has."""
 
@@ -282,7 +285,7 @@ class Key(Struct, frozen=True, cache_hash=True):
     turn: int = 0
 
 
-class Layer(Struct, frozen=True):
+class Layer(Struct, frozen=True, gc=False):
     """A surface in its place. ``rect`` is where its pixels go; ``clip`` cuts it; a picture has each ``id`` once."""
 
     id: str

@@ -30,7 +30,7 @@ _ANCHORS: Final = {
 }  # fmt: skip
 
 
-class Shown(Struct, frozen=True):
+class Shown(Struct, frozen=True, gc=False):
     """Layers, bottom first, and the first instant at which they may differ while the state stays."""
 
     layers: tuple[Layer, ...]
@@ -126,16 +126,18 @@ class Stage:
         turn: float,
         opacity: float,
     ) -> Layer:
-        grow = round(1000 * scale * part.grow)
-        tenths = round(turn * 10) + part.turn
-        if grow == 1000 and tenths == 0 and scale == 1:
+        if scale == 1 and part.grow == 1 and turn == 0 and part.turn == 0:
+            # nearly always
+            grow, tenths = 1000, 0
             rect = Rect(box.x + part.x, box.y + part.y, part.w, part.h)
         else:
+            grow = round(1000 * scale * part.grow)
+            tenths = round(turn * 10) + part.turn
             rect = _turned(part, box, anchor, scale, turn, grow, tenths)
         name = f"{placed.element.id}/{part.name}" if part.name else placed.element.id
         key = Key(part.content, part.w, part.h, self.unit, self.scene.theme, grow, tenths)
         clip = placed.clip.cut(box) if part.cut else placed.clip
-        shine = round(part.opacity * min(1.0, opacity))
+        shine = part.opacity if opacity >= 1 else round(part.opacity * opacity)
         return Layer(name, rect, placed.z + min(index, _PARTS_OF_AN_ELEMENT - 1), key, shine, clip)
 
 
