@@ -17,22 +17,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sothebais.catalog.assets import AssetStore
 from sothebais.clock import Clock
 from sothebais.config import Settings
-from sothebais.errors import SothebaisError
 from sothebais.instants import Millis
 from sothebais.state import models
 from sothebais.state.store import StateStore
 from sothebais.stream import publishing, records
-from sothebais.stream.audio.cues import Cue
 from sothebais.stream.books import Books
 from sothebais.stream.captions import CaptionTrack
 from sothebais.stream.commands import Desired
-from sothebais.stream.encoding import Format
 from sothebais.stream.facts import Told
 from sothebais.stream.fairness import Fairness, Lots
 from sothebais.stream.follower import Change, Follower
 from sothebais.stream.media import messages as m
 from sothebais.stream.media.child import MediaChild
-from sothebais.stream.output_states import OutputStates
+from sothebais.stream.output_states import OutputStates, format_of
 from sothebais.stream.outputs.model import OutputReport
 from sothebais.stream.preview import Preview
 from sothebais.stream.publishing import StreamStates
@@ -40,6 +37,8 @@ from sothebais.stream.rate import RateControl
 from sothebais.stream.scenery import OPENING, Scenery
 from sothebais.stream.show import ShowState
 from sothebais.stream.snapshot import House
+from sothebais.stream.stills import FrameRequests
+from sothebais.stream.voices import Voices
 
 log = structlog.get_logger(__name__)
 
@@ -56,12 +55,6 @@ RESTART_S_MAX: Final = 3.0
 HEALTHY_S: Final = 20.0
 FOLLOWER_AGAIN_S: Final = 2.0
 VIEWERS_EVERY_S: Final = 5.0
-#: Speech that should have begun so long ago is not begun any more.
-STALE_SPEECH_MS: Final = 4_000
-FRAME_PATIENCE_S: Final = 5.0
-FRAMES_WAITING_MAX: Final = 32
-_CUES: Final = {"auction": Cue.LOT_OPENING, "closing": Cue.FAIR_WARNING, "sold": Cue.SOLD}
-_STILL_THE_LOT: Final = frozenset({"auction", "closing", "pause"})
 
 
 @dataclass(frozen=True)
@@ -98,6 +91,7 @@ class Broadcast:
             spawn=self._spawn,
             fault=self._books.fault,
         )
+        self._voices = Voices(parts.assets, parts.clock, send=self._send, fault=self._books.fault)
         self._fairness = Fairness(
             parts.lots, self._settings.stream_pause_after_s, lambda text: self._books.fault("ENCODER", text)
         )
@@ -116,10 +110,7 @@ class Broadcast:
         self._scene: str | None = None
         self._frames_before = self._dropped_before = 0
         self._heard_at = self._picture_at = self._clock.monotonic()
-        self._asked: dict[int, asyncio.Future[m.FramePng]] = {}
-        self._requests = 0
-        #: What is heard or will be, and until when.
-        self._spoken: dict[UUID, Millis] = {}
+        self._frames = FrameRequests()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: tuple[str, UUID | None] | None = None
         self._over = asyncio.Event()
@@ -131,7 +122,7 @@ class Broadcast:
             m.Readings: self._read,
             m.Hello: self._greeted,
             m.Report: lambda message: self._reported(message.report),
-            m.FramePng: self._framed,
+            m.FramePng: self._frames.take,
             m.PictureReady: self._decoded,
             m.PictureGone: lambda message: self._scenery.gone(message.ref),
             m.Spoke: self._spoke,
@@ -146,11 +137,6 @@ class Broadcast:
     def folder(self) -> Path:
         """Where its recordings lie."""
         return self._settings.data_dir / "recordings" / str(self.id)
-
-    @property
-    def change(self) -> Change | None:
-        """The newest state."""
-        return self._change
 
     async def run(self) -> None:
         """Until it is over. What fails here ends this attempt; the stream-manager begins another."""
@@ -195,16 +181,9 @@ class Broadcast:
 
     async def frame(self, wide: int = 0) -> m.FramePng:
         """What is on air now, as PNG. Raises TimeoutError when the media process does not answer."""
-        if self.child is None or len(self._asked) >= FRAMES_WAITING_MAX:
+        if self.child is None:
             raise TimeoutError
-        self._requests += 1
-        number = self._requests
-        asked = self._asked[number] = asyncio.get_running_loop().create_future()
-        try:
-            self.child.send(m.WantFrame(number, wide))
-            return await asyncio.wait_for(asked, FRAME_PATIENCE_S)
-        finally:
-            self._asked.pop(number, None)
+        return await self._frames.ask(self.child.send, wide)
 
     def wanted(self, want: m.Want) -> None:
         """Which forms of the picture somebody looks at."""
@@ -266,20 +245,10 @@ class Broadcast:
             await self._clock.sleep(0.02)
 
     def _begin(self) -> m.Begin:
-        settings, desired, change = self._settings, self.desired, self._change
+        settings, change = self._settings, self._change
         state = OPENING if change is None else self._scenery.as_shown(change.state, self._clock.now())
-        form = Format(
-            width=desired.width,
-            height=desired.height,
-            fps=desired.fps,
-            video_kbps=self._rate.kbps,
-            audio_kbps=settings.stream_audio_kbps,
-            key_interval_s=settings.stream_key_interval_s,
-            preset=settings.stream_preset,
-            threads=settings.stream_threads,
-        )
         return m.Begin(
-            form=form,
+            form=format_of(settings, self.desired, self._rate.kbps),
             codec=settings.stream_encoder,
             scenes=self._scenery.documents(),
             outputs=self.outputs.specs(),
@@ -305,11 +274,6 @@ class Broadcast:
     def _shown(self, shown: m.Shown) -> None:
         self._preview.show(shown)
         self._first_frame()
-
-    def _framed(self, frame: m.FramePng) -> None:
-        asked = self._asked.get(frame.request)
-        if asked is not None and not asked.done():
-            asked.set_result(frame)
 
     def _decoded(self, picture: m.PictureReady) -> None:
         self._scenery.decoded(picture.ref)
@@ -377,24 +341,7 @@ class Broadcast:
 
     def _told(self, told: Told) -> None:
         if told.type == "agent:speech":
-            self._spawn(self._speak(told))
-
-    async def _speak(self, told: Told) -> None:
-        starts_at = int(told.data["starts_at"])
-        if starts_at < self._clock.now() - STALE_SPEECH_MS:
-            return
-        try:
-            flac = await asyncio.to_thread(self._parts.assets.speech, told.id)
-        except SothebaisError as error:
-            self._books.fault("AUDIO", error.message)
-            return
-        # one voice: what begins before the end of what was said earlier cuts that off
-        for earlier in [one for one, until in self._spoken.items() if starts_at < until]:
-            self._send(m.Hush(earlier))
-        self._spoken = {told.id: starts_at + int(told.data["duration"])} | {
-            one: until for one, until in self._spoken.items() if self._clock.now() < until <= starts_at
-        }
-        self._send(m.Speak(told.id, flac, starts_at))
+            self._spawn(self._voices.speak(told))
 
     def _show(self) -> None:
         change = self._change
@@ -410,9 +357,7 @@ class Broadcast:
 
     def _scene_changed(self, state: ShowState, previous: str | None) -> None:
         scene, now = state.on_air.scene, self._clock.now()
-        cue = _CUES.get(scene)
-        if cue is not None and previous is not None and not (scene == "auction" and previous in _STILL_THE_LOT):
-            self._send(m.Cue(cue, now))
+        self._voices.scene_changed(scene, previous)
         data = {
             "scene": scene,
             "previous_scene": previous,
@@ -493,18 +438,10 @@ class Broadcast:
     # telling the house
 
     def _publish(self, *, ended_at: Millis | None = None) -> None:
-        desired, change = self.desired, self._change
-        scene = self._scene or "slate"
-        status: models.StreamStatus = "LIVE"
-        if ended_at is not None:
-            status = "ENDED"
-        elif self.started_at is None:
-            status = "STARTING"
-        elif scene in ("slate", "pause"):
-            status = "SLATE"
+        desired, change, scene = self.desired, self._change, self._scene or "slate"
         state = models.StreamState(
             id=self.id,
-            status=status,
+            status=publishing.status_of(scene, self.started_at, ended_at),
             campaign_day=desired.campaign_day,
             auction=self._auction(),
             scene=scene,
@@ -517,23 +454,16 @@ class Broadcast:
         )
         self._spawn(self._states.stream(state))
         shown = self._scenery.scene(scene)
-        if shown is None:
-            return
-        on_air = None if change is None else change.state.on_air
-        layout = models.StreamSceneState(
-            id=self.id,
-            scene=scene,
-            revision=self._scenery.revision(scene),
-            transition="cut" if on_air is None else on_air.transition,
-            width=shown.canvas.width,
-            height=shown.canvas.height,
-            split_x=shown.split.x,
-            split_y=shown.split.y,
-            elements=publishing.layout(shown),
-            position=None if change is None else change.position,
-            at=self._clock.now(),
-        )
-        self._spawn(self._states.scene(layout, ended=ended_at is not None))
+        if shown is not None:
+            layout = publishing.scene_state(
+                self.id,
+                shown,
+                revision=self._scenery.revision(scene),
+                transition="cut" if change is None else change.state.on_air.transition,
+                position=None if change is None else change.position,
+                at=self._clock.now(),
+            )
+            self._spawn(self._states.scene(layout, ended=ended_at is not None))
 
     def _auction(self) -> UUID | None:
         return None if self._change is None else self._change.auction

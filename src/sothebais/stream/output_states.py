@@ -7,9 +7,25 @@ from typing import Any, Final
 from sothebais.clock import Clock
 from sothebais.config import Settings
 from sothebais.state import models
+from sothebais.stream.commands import Desired
+from sothebais.stream.encoding import Format
 from sothebais.stream.outputs.model import OutputReport, OutputSpec
 
 REASON_LENGTH_MAX: Final = 200
+
+
+def format_of(settings: Settings, desired: Desired, video_kbps: int) -> Format:
+    """The encode of a broadcast."""
+    return Format(
+        width=desired.width,
+        height=desired.height,
+        fps=desired.fps,
+        video_kbps=video_kbps,
+        audio_kbps=settings.stream_audio_kbps,
+        key_interval_s=settings.stream_key_interval_s,
+        preset=settings.stream_preset,
+        threads=settings.stream_threads,
+    )
 
 
 class OutputStates:

@@ -22,6 +22,7 @@ from sothebais.state.store import Publication, StateStore, Write
 from sothebais.stream.media.messages import Readings
 from sothebais.stream.scenes import Scene
 from sothebais.stream.scenes.model import AnyElement, Element
+from sothebais.stream.show import TransitionKind
 
 log = structlog.get_logger(__name__)
 
@@ -149,6 +150,34 @@ def observe(readings: Readings) -> None:
     for output in readings.outputs:
         OUTPUT_UP.labels(output.name).set(output.up)
         OUTPUT_DROPPED.labels(output.name).set(output.dropped)
+
+
+def status_of(scene: str, started_at: Millis | None, ended_at: Millis | None) -> models.StreamStatus:
+    """What a broadcast is called that shows this scene."""
+    if ended_at is not None:
+        return "ENDED"
+    if started_at is None:
+        return "STARTING"
+    return "SLATE" if scene in ("slate", "pause") else "LIVE"
+
+
+def scene_state(
+    stream: UUID, scene: Scene, *, revision: int, transition: TransitionKind, position: str | None, at: Millis
+) -> models.StreamSceneState:
+    """A scene as ``stream:scene:{id}`` has it."""
+    return models.StreamSceneState(
+        id=stream,
+        scene=scene.name,
+        revision=revision,
+        transition=transition,
+        width=scene.canvas.width,
+        height=scene.canvas.height,
+        split_x=scene.split.x,
+        split_y=scene.split.y,
+        elements=layout(scene),
+        position=position,
+        at=at,
+    )
 
 
 def layout(scene: Scene) -> tuple[models.SceneElementState, ...]:
