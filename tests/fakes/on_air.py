@@ -22,7 +22,7 @@ import numpy as np
 import sqlalchemy as sa
 import websockets
 from tests.fakes.house import a_lot, eventually, whole_log
-from tests.fakes.show import a_day
+from tests.fakes.show import a_day, a_stage
 from tests.fakes.trials import rows_of
 from tests.integration.faults.load import Bidder, Record, Rig, complaints, free_port
 
@@ -85,7 +85,7 @@ class OnAir:
 
     async def a_day(self, *, lots: int = 2, open_now: int = 1, **terms: Any) -> None:
         """A campaign day in its auction; so many of its lots open at once, the others much later."""
-        _, self.day, pieces = await a_day(self.house, lots=lots)
+        campaign, self.day, pieces = await a_day(self.house, lots=lots)
         for number, piece in enumerate(pieces, 1):
             opens_in = 0 if number <= open_now else 30 * 60_000
             lot = await a_lot(
@@ -93,6 +93,7 @@ class OnAir:
                 closing_grace=5_000, **terms,
             )  # fmt: skip
             self.lots.append(lot)
+        await a_stage(self.house, campaign, self.day, "AUCTION", version=4, lots=self.lots)
         self.rig.lots = self.lots[:open_now]
 
     async def events(self, *types: str) -> list[Heard]:

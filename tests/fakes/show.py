@@ -1,7 +1,7 @@
 """A campaign day, a host that speaks, and the show of it folded in every way there is."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -60,10 +60,12 @@ async def a_day(
     return campaign, day, pieces
 
 
-async def a_stage(house: House, campaign: UUID, day: UUID, stage: str, *, version: int) -> None:
+async def a_stage(
+    house: House, campaign: UUID, day: UUID, stage: str, *, version: int, lots: Sequence[UUID] = ()
+) -> None:
     """The day enters a stage, as its service writes it."""
     data = {
-        "day": str(day), "number": 1, "date": "2026-05-14", "stage": stage, "version": version, "lots": [],
+        "day": str(day), "number": 1, "date": "2026-05-14", "stage": stage, "version": version, "lots": [str(lot) for lot in lots],
         "completed": 0, "reason": None, "actor": None,
     }  # fmt: skip
     async with house.engine.begin() as connection:

@@ -102,9 +102,13 @@ class Recording(Muxed):
             raise
 
     def write(self, packet: Packet) -> None:
-        if packet.kind == "video" and packet.key:
+        begins = packet.kind == "video" and packet.key
+        if begins:
             self._check()
         super().write(packet)
+        if begins:
+            # the fragment before it is written now, and is to outlive this process
+            self._file.flush()
 
     def close(self, *, ended: bool = False) -> None:
         try:
