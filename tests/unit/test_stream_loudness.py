@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sothebais.sound import mono
 from sothebais.stream.audio import loudness
 from sothebais.stream.audio.limiter import DELAY, Limiter
-from sothebais.stream.audio.signals import RATE, amplitude, convolved, db, mono
+from sothebais.stream.audio.signals import RATE, amplitude, convolved, db
 
 rng = np.random.default_rng(3)
 
