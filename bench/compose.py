@@ -11,7 +11,10 @@ the whole process.
   (its ``drawtext`` is not in PyAV's build and would only add to it).
 - ``x264``: the encoder alone on the same frames; ``damage + x264`` is the pipeline, and must send the same bytes.
 - ``parade``: the composer on its busiest scene, the frieze of lots that moves in every frame.
-- ``live``: the pipeline at the pace of a broadcast, with the frames it dropped.
+- ``live``: the pipeline at the pace of a broadcast, with the frames it dropped; the host's next faces are painted in
+  the time between two frames, as the media process does.
+
+The garbage collector is set as in service.
 """
 
 import asyncio
@@ -28,8 +31,9 @@ import skia
 from av.filter import Graph
 from PIL import Image
 
-from bench.common import BenchFailed, main, percentile
+from bench.common import BenchFailed, main, percentile, settled
 from sothebais.rehearsal import showcase
+from sothebais.stream.beforehand import Beforehand
 from sothebais.stream.compositor import Composer, full
 from sothebais.stream.layers import Layer
 from sothebais.stream.pictures import HeldPictures
@@ -241,6 +245,7 @@ def measure(mode: str, pictures: HeldPictures, chunks: int) -> list[Design]:
     ours = Design("damage", composer.render)
     rows = [ours, Design("pillow", pillow), Design("filters", filters)]
     bare, both = Design("x264", lambda frame, _t: alone(frame)), Design("damage + x264", whole)
+    settled()
     for turn, chunk in enumerate(_chunks(frames)):
         kept: list[tuple[Any, int]] = []
         for state, t in chunk:
@@ -265,8 +270,10 @@ def live(mode: str, pictures: HeldPictures, seconds: int) -> dict[str, Any]:
     """The pipeline at the pace of a broadcast; a frame that is not done when the next is due counts as dropped."""
     width, height, fps = SIZES[mode]
     composer = Composer(Programme(scenes_for(width, height), width, height), pictures)
+    beforehand = Beforehand(composer)
     encoder = Encoder(width, height, fps)
     frames = list(showcase.script(fps, seconds * fps))
+    settled()
     waits: list[float] = []
     dropped = 0
     for state, t in frames[:fps]:
@@ -284,6 +291,8 @@ def live(mode: str, pictures: HeldPictures, seconds: int) -> dict[str, Any]:
         composer.render(state, t)
         waits.append(time.perf_counter() - asked)
         encoder(composer.frame.buffer)
+        beforehand.look(state, t)
+        beforehand.paint(lambda: due + 1 / fps - time.perf_counter())  # noqa: B023 - called at once
     spent = time.perf_counter() - start
     waits.sort()
     return {

@@ -55,8 +55,8 @@ def _put(found: list[_Box], new: _Box) -> None:
         ox0, oy0, ox1, oy1 = found[index]
         if ox0 <= x0 and oy0 <= y0 and ox1 >= x1 and oy1 >= y1:
             return
-        ax0, ay0 = (min(x0, ox0)), (min(y0, oy0))
-        ax1, ay1 = (max(x1, ox1)), (max(y1, oy1))
+        ax0, ay0 = min(x0, ox0), min(y0, oy0)
+        ax1, ay1 = max(x1, ox1), max(y1, oy1)
         if (ox0 < x1 and x0 < ox1 and oy0 < y1 and y0 < oy1) or (ax1 - ax0) * (ay1 - ay0) <= WASTE_MAX * (
             (ox1 - ox0) * (oy1 - oy0) + (x1 - x0) * (y1 - y0)
         ):

@@ -80,6 +80,9 @@ class Surfaces:
     def __len__(self) -> int:
         return len(self._held)
 
+    def __contains__(self, wanted: tuple[Key, int, int]) -> bool:
+        return wanted in self._held
+
     def _paint(self, key: Key, w: int, h: int) -> Surface:
         self.painted += 1
         pixels = np.zeros((h, w, 4), np.uint8)

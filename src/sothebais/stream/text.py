@@ -190,7 +190,9 @@ def draw_cells(canvas: skia.Canvas, placed: Cells, style: Style, x: float, basel
         canvas.drawString(char, x + left + (wide - own) / 2, baseline, setting, paint)
 
 
-def draw_moving(canvas: skia.Canvas, cell: tuple[str, float, float], style: Style, baseline: float, share: float) -> None:
+def draw_moving(
+    canvas: skia.Canvas, cell: tuple[str, float, float], style: Style, baseline: float, share: float
+) -> None:
     """A character in its cell, ``share`` of it there. It is painted once and copied: large glyphs are dear to paint,
     and one that moves would be in every frame."""
     char, left, wide = cell

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from sothebais.instants import Millis
+from sothebais.stream.beforehand import Beforehand
 from sothebais.stream.compositor import Composer
 from sothebais.stream.media.messages import Fault
 from sothebais.stream.media.pace import Pace
@@ -118,6 +119,7 @@ class Composing(threading.Thread):
         self._pictures = pictures
         self._own = False
         self._composer = self._make(())
+        self._beforehand = Beforehand(self._composer)
         self._ring = FrameRing(width, height)
         self._last: Pixels | None = None
         self._asked: tuple[Scene, ...] | None = None
@@ -163,6 +165,7 @@ class Composing(threading.Thread):
         if self._asked is not None:
             asked, self._asked = self._asked, None
             self._composer = self._make(asked)
+            self._beforehand = Beforehand(self._composer)
             self._ring = FrameRing(*self._size)
             self._last = None
         if self._refresh:
@@ -177,6 +180,9 @@ class Composing(threading.Thread):
             self._last = self._ring.publish(self._composer.compositor.pixels, rects).buffer
         self.milliseconds.append((time.perf_counter() - begun) * 1_000)
         self._slot.put(Composed(frame, self._last, at, position))
+        # the picture is on its way: what is left of the frame's time is for what comes next
+        self._beforehand.look(state, round(at))
+        self._beforehand.paint(lambda: self._pace.left(frame + 1))
 
     def _make(self, own: tuple[Scene, ...]) -> Composer:
         named = {scene.name: scene for scene in builtin.scenes_for(*self._size)}

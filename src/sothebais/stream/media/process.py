@@ -2,6 +2,7 @@
 socket pair. It knows no database, no network but its outputs, and leaves when its manager does.
 """
 
+import gc
 import os
 import resource
 import socket
@@ -404,6 +405,9 @@ def run(descriptor: int) -> int:
         return 2
     media = MediaProcess(link, begin)
     media.start()
+    # what is there now stays: a collector that went through all of it would hold up frames
+    gc.collect()
+    gc.freeze()
     threading.Thread(target=media.watch, name="watch", daemon=True).start()
     asked = ended = False
     for message in received:
