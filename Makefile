@@ -7,13 +7,13 @@ WORKERS ?= 2
 KEEPING := PYTHONDONTWRITEBYTECODE=
 COVERED := src/sothebais/auctions/rules.py,src/sothebais/auctions/formats/*,src/sothebais/auctions/machine.py,src/sothebais/auctions/increments.py,src/sothebais/auctions/audit*.py,src/sothebais/auctions/engine.py,src/sothebais/auctions/batch.py,src/sothebais/auctions/hotpath.py,src/sothebais/events/*
 
-.PHONY: help setup demo test check bench soak docs lock format
+.PHONY: help setup demo test check bench soak soak-stream docs lock format
 
 help:
 	@echo "make demo    sell a collection to simulated bidders on embedded servers (ARGS='--lots 3 --speed 10')"
 	@echo "make test    all tests but the slow ones (ARGS='-k verify')"
 	@echo "make check   format, lint, types, imports"
-	@echo "make bench   the benchmarks, as tables; make soak: the slow tests"
+	@echo "make bench   the benchmarks, as tables; make soak: the slow tests; make soak-stream: a long stream"
 	@echo "make docs    write the generated documents again; make lock: resolve the dependencies again"
 
 setup:
@@ -40,6 +40,10 @@ bench: setup
 
 soak: setup
 	$(KEEPING) $(BIN)/python -m pytest -m slow $(ARGS)
+
+# STREAM_SOAK_MINUTES=10 make soak-stream
+soak-stream: setup
+	$(KEEPING) $(BIN)/python -m pytest -m slow tests/soak/test_stream_soak.py $(ARGS)
 
 docs: setup
 	@$(BIN)/python tools/draw_lifecycles.py
