@@ -19,8 +19,11 @@ from sothebais.agent.intents import (
     HUSH_MS,
     JUMP_STEPS_MIN,
     LAST_CALL_MS,
+    NEXT_MS,
+    NEXT_MS_MIN,
     PLANS,
     SOFT_CLOSE_MS,
+    STORY_MS,
     WAR_BIDS_MIN,
     WAR_WINDOW_MS,
     Watch,
@@ -262,6 +265,36 @@ def test_what_the_house_does_to_a_lot_is_told(type_: str, moment: Moment) -> Non
     assert moments(Watch(lot=LOT), Seen(id=uuid4(), type=type_, at=NOW, lot=LOT))[1] == [moment]
 
 
+def test_people_are_greeted_once_when_the_show_is_on_air_before_the_first_lot() -> None:
+    def happens(*types: str) -> list[Moment]:
+        return moments(Watch(), *(Seen(id=uuid4(), type=one, at=NOW) for one in types))[1]
+
+    greeted = [Moment.SESSION_START]
+    assert happens("session:pre_auction", "stream:start", "session:auction") == greeted
+    assert happens("stream:start", "session:pre_auction", "session:auction", "stream:start") == greeted
+    assert happens("session:pre_auction", "session:auction") == greeted
+    assert happens("stream:start", "session:pre_auction", "stream:end") == greeted
+    assert happens("session:pre_auction") == []
+    assert happens("stream:start", "session:pre_auction", "session:end", "session:pre_auction") == greeted * 2
+
+
+def test_the_next_lot_is_announced_once_and_not_just_before_it_opens() -> None:
+    (first, *_) = FACTS.upcoming
+    facts = replace(FACTS, lot=None)
+
+    def at(before: int, watch: Watch) -> tuple[Watch, list[Moment]]:
+        now = first.starts_at - before
+        found = tick(replace(watch, last_event_at=now, last_chatter_at=now), replace(facts, now=now), uuid4)
+        return found[0], [one.moment for one in found[1]]
+
+    session = Watch(in_session=True)
+    assert at(NEXT_MS + 1, session)[1] == at(NEXT_MS_MIN - 1, session)[1] == at(NEXT_MS, Watch())[1] == []
+    assert at(NEXT_MS_MIN, session)[1] == [Moment.LOT_NEXT]
+    after, said = at(NEXT_MS, session)
+    assert said == [Moment.LOT_NEXT]
+    assert at(NEXT_MS - 1_000, after)[1] == []
+
+
 def test_a_lot_that_found_no_buyer_is_passed() -> None:
     assert moments(Watch(lot=LOT), Seen(id=uuid4(), type="auction:end", at=NOW, lot=LOT, sold=False))[1] == [
         Moment.PASSED
@@ -329,8 +362,17 @@ def test_warnings_come_once_in_order_and_again_after_an_extension() -> None:
         (Moment.FAIR_WARNING, FAIR_WARNING_MS),
         (Moment.LAST_CALL, LAST_CALL_MS),
     ]
-    extended = replace(lot(ends_at=ends_at + FAIR_WARNING_MS), now=ends_at)
-    assert [one.moment for one in tick(watch, extended, uuid4)[1]] == [Moment.FAIR_WARNING]
+    # a late bid moves the end: its own line says so, and only what comes again is said again
+    ends_at += FAIR_WARNING_MS
+    later, found = tick(watch, replace(lot(ends_at=ends_at), now=ends_at - FAIR_WARNING_MS), uuid4)
+    assert found == ()
+    assert [one.moment for one in tick(later, replace(lot(ends_at=ends_at), now=ends_at - LAST_CALL_MS), uuid4)[1]] == [
+        Moment.LAST_CALL
+    ]
+    # an end that moved far enough has all its warnings
+    much_later, _ = tick(watch, replace(lot(ends_at=ends_at + 600_000), now=ends_at), uuid4)
+    facts = replace(lot(ends_at=ends_at + 600_000), now=ends_at + 600_000 - FAIR_WARNING_MS)
+    assert [one.moment for one in tick(much_later, facts, uuid4)[1]] == [Moment.FAIR_WARNING]
 
 
 def test_no_warning_is_given_of_a_lot_without_bids_or_that_is_paused() -> None:
@@ -341,12 +383,13 @@ def test_no_warning_is_given_of_a_lot_without_bids_or_that_is_paused() -> None:
 def test_a_hush_is_broken_first_by_the_story_and_then_by_a_remark() -> None:
     watch = Watch(lot=LOT, last_event_at=LOT_FACTS.opens_at, last_chatter_at=LOT_FACTS.opens_at)
     facts = replace(FACTS, lot=replace(LOT_FACTS, ends_at=NOW + 10_000_000))
-    watch, found = tick(watch, replace(facts, now=LOT_FACTS.opens_at + HUSH_MS), uuid4)
+    assert tick(watch, replace(facts, now=LOT_FACTS.opens_at + STORY_MS - 1), uuid4)[1] == ()
+    watch, found = tick(watch, replace(facts, now=LOT_FACTS.opens_at + STORY_MS), uuid4)
     assert [one.moment for one in found] == [Moment.STORY]
-    assert tick(watch, replace(facts, now=LOT_FACTS.opens_at + 2 * HUSH_MS - 1), uuid4)[1] == ()
-    assert [one.moment for one in tick(watch, replace(facts, now=LOT_FACTS.opens_at + 2 * HUSH_MS), uuid4)[1]] == [
-        Moment.HUSH
-    ]
+    assert tick(watch, replace(facts, now=LOT_FACTS.opens_at + STORY_MS + HUSH_MS - 1), uuid4)[1] == ()
+    assert [
+        one.moment for one in tick(watch, replace(facts, now=LOT_FACTS.opens_at + STORY_MS + HUSH_MS), uuid4)[1]
+    ] == [Moment.HUSH]
 
 
 def test_between_lots_the_schedule_is_told_now_and_then() -> None:

@@ -74,8 +74,9 @@ class HouseFacts:
         known = None if lot is None else await self._lot(connection, lot)
         day = await _day(connection, lot)
         person = None if asker is None else await _asker(connection, asker)
+        own = _own_result(known)
         if day is None:
-            return Facts(now=now, host=self.host, lot=known, asker=person)
+            return Facts(now=now, host=self.host, lot=known, results=own, asker=person)
         face = ZoneInfo(day.time_zone).utcoffset(to_datetime(now).astimezone(ZoneInfo(day.time_zone)))
         return Facts(
             now=now,
@@ -85,7 +86,7 @@ class HouseFacts:
             days=day.days,
             lot=known,
             upcoming=await _upcoming(connection, day.id),
-            results=await _results(connection, day.id),
+            results=(*own, *(one for one in await _results(connection, day.id) if one not in own))[:RESULTS_MAX],
             next_session_at=await _next_session(connection, day.campaign_id, now),
             asker=person,
             offset_minutes=0 if face is None else round(face.total_seconds() / 60),
@@ -144,17 +145,26 @@ def _status(shown: dict[str, Any]) -> LotStatus:
     return LotStatus(shown["status"])
 
 
+def _own_result(lot: LotFacts | None) -> tuple[Result, ...]:
+    """A lot that is spoken of after its end is the one whose result is told, whichever ended since."""
+    if lot is None or lot.status not in (LotStatus.SOLD, LotStatus.PASSED):
+        return ()
+    sold = lot.status is LotStatus.SOLD
+    return (Result(lot.number, lot.title, lot.price if sold else None, lot.currency, lot.leader if sold else None),)
+
+
 def _amount(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
 async def _lot_on(connection: AsyncConnection) -> UUID | None:
-    running = sa.and_(CampaignDay.id == Auction.campaign_day_id, CampaignDay.status.in_(_RUNNING))
+    opened = Auction.status.in_(_OPEN)
+    of_the_day = sa.and_(CampaignDay.status.in_(_RUNNING), Auction.ended_at.is_not(None))
     statement = (
         sa.select(Auction.id)
-        .join(CampaignDay, running)
-        .where(sa.or_(Auction.status.in_(_OPEN), Auction.ended_at.is_not(None)))
-        .order_by(Auction.status.in_(_OPEN).desc(), Auction.ended_at.desc().nulls_last(), Auction.lot_number)
+        .outerjoin(CampaignDay, CampaignDay.id == Auction.campaign_day_id)
+        .where(sa.or_(opened, of_the_day))
+        .order_by(opened.desc(), Auction.ended_at.desc().nulls_last(), Auction.lot_number)
         .limit(1)
     )
     found: UUID | None = (await connection.execute(statement)).scalar_one_or_none()

@@ -22,6 +22,8 @@ WAR_BIDS_MIN = 4
 WAR_WINDOW_MS = 30_000
 #: A silence this long is noticed, and then only after as long again.
 HUSH_MS = 45_000
+#: The piece's story is told once, in the first silence as long as this.
+STORY_MS = 12_000
 #: Before the end of a lot; of a short lot at most these shares of its whole length, as on the picture.
 FAIR_WARNING_MS = 15_000
 LAST_CALL_MS = 6_000
@@ -119,6 +121,7 @@ class Watch(Struct, frozen=True, kw_only=True):
     warned: frozenset[Moment] = frozenset()
     #: The end the warnings were given for; a later end brings them again.
     warned_for: Millis | None = None
+    story_told: bool = False
     troubled: bool = False
     trouble_at: Millis = -TROUBLE_MS_MIN
     #: The show is on air, a session is on, and it has been opened with a greeting.
@@ -279,8 +282,6 @@ def tick(watch: Watch, facts: Facts, new_id: Callable[[], UUID]) -> tuple[Watch,
     lot, now = facts.lot, facts.now
     if lot is None or lot.id != watch.lot or not lot.status.open:
         return _idle(watch, facts, new_id)
-    if watch.warned_for != lot.ends_at:
-        watch = replace(watch, warned_for=lot.ends_at, warned=frozenset())
     if lot.ends_at is not None and lot.price is not None:
         left, whole = lot.ends_at - now, max(1, lot.ends_at - lot.opens_at)
         befores = (
@@ -288,6 +289,10 @@ def tick(watch: Watch, facts: Facts, new_id: Callable[[], UUID]) -> tuple[Watch,
             (Moment.FAIR_WARNING, min(FAIR_WARNING_MS, whole // FAIR_WARNING_SHARE)),
             (Moment.SOFT_CLOSE, min(SOFT_CLOSE_MS, whole // SOFT_CLOSE_SHARE)),
         )
+        if watch.warned_for != lot.ends_at:
+            # what was said before a late bid moved the end is said again only when its time comes again
+            said = {one for one, length in befores[1:] if one in watch.warned and left <= length}
+            watch = replace(watch, warned_for=lot.ends_at, warned=frozenset(said))
         for moment, before in befores:
             if 0 < left <= before:
                 if moment in watch.warned:
@@ -296,9 +301,11 @@ def tick(watch: Watch, facts: Facts, new_id: Callable[[], UUID]) -> tuple[Watch,
                 passed = {one for one, length in befores[1:] if left <= length}
                 watch = replace(watch, warned=watch.warned | {moment} | passed, last_event_at=now)
                 return watch, (intent(moment, now, new_id, lot=lot.id),)
-    if now - watch.last_event_at >= HUSH_MS and now - watch.last_chatter_at >= HUSH_MS:
-        moment = Moment.STORY if lot.story and watch.last_chatter_at <= lot.opens_at else Moment.HUSH
-        return replace(watch, last_chatter_at=now), (intent(moment, now, new_id, lot=lot.id),)
+    untold = lot.story is not None and not watch.story_told
+    quiet = STORY_MS if untold else HUSH_MS
+    if now - watch.last_event_at >= quiet and now - watch.last_chatter_at >= quiet:
+        watch = replace(watch, last_chatter_at=now, story_told=True)
+        return watch, (intent(Moment.STORY if untold else Moment.HUSH, now, new_id, lot=lot.id),)
     return watch, ()
 
 

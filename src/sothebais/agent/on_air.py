@@ -48,6 +48,8 @@ LATER_LEAD_MS: Final = 400
 VOICE_DEADLINE_MS: Final = 6_000
 #: People wait for the first part, so it ends at an earlier comma where there is one.
 FIRST_PART_LENGTH_MAX: Final = 48
+#: … and where what is left of its sentence is worth a part of its own.
+SECOND_PART_LENGTH_MIN: Final = 16
 #: How long words that nobody hears stay on the picture.
 READ_MS_PER_CHARACTER: Final = 65
 READ_MS_MIN: Final = 2_500
@@ -73,8 +75,10 @@ class Saying(Struct, frozen=True, kw_only=True):
 
 def parts_of(text: str) -> tuple[str, ...]:
     """A text as it is spoken, part by part."""
+    whole = speakable_parts(text)
     short = speakable_parts(text, first_length_max=FIRST_PART_LENGTH_MAX)
-    return short if short and not short[0][-1].isalnum() else speakable_parts(text)
+    cut = len(short) > len(whole) and not short[0][-1].isalnum() and len(short[1]) >= SECOND_PART_LENGTH_MIN
+    return short if cut else whole
 
 
 class OnAir:

@@ -126,6 +126,11 @@ class HostSession:
         """What there is to say."""
         return self.speaker.queue
 
+    @property
+    def reading(self) -> bool:
+        """Whether it hears what happens."""
+        return self.active and self._tail is not None and self._tail.connected
+
     async def run(self) -> None:
         """Speak while this process holds the character's lock."""
         starting = asyncio.create_task(self._start_voice())

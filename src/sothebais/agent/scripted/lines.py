@@ -52,7 +52,7 @@ LINES: dict[Moment, tuple[str, ...]] = {
     Moment.LOT_RUNNING: (
         "{lot}, {item}[|, by {artist}], and you did not wait for me: {price} already, with {leader}.",
         "This is {lot}, {item}[|, by {artist}]. [We stand at|It is at] {price}, with {leader}.",
-        "{item}[|, by {artist}]. {lot}, and [already|by now] at {price}.",
+        "{lot}: {item}[|, by {artist}]. [We stand at {price}|The price is {price}] [already|by now].",
         "You have met {lot} before I could introduce it: {item}. {price}, with {leader}.",
         "[You were quicker than I was|I shall catch up with you]: this is {lot}, {item}. {leader} leads, at {price}.",
     ),
