@@ -20,8 +20,9 @@ from tests.fakes.trials import rows_of
 from sothebais.auctions.commands import OverrideAuction
 from sothebais.auctions.model import Override
 from sothebais.bootstrap import House
+from sothebais.events.actions import Actor
 from sothebais.state import keys
-from sothebais.stream import recordings
+from sothebais.stream import commands, recordings
 from sothebais.stream.fairness import REASON, PausedLots
 from sothebais.users.tables import Role
 
@@ -172,6 +173,19 @@ async def test_lots_stand_still_while_there_is_no_picture_and_go_on_with_their_t
         readings = json.loads(await show.store.get(keys.stream_metrics(stream)) or "{}")
         assert readings.get("fps", 0) >= 0
         assert (await show.http.get(f"{show.url}/hls/live.m3u8")).status_code == 200
+        # a media process that hangs does not keep the show from its end
+        os.kill(await show.media_pid(), signal.SIGSTOP)
+        await stopped(show)
+
+
+async def stopped(show: OnAir) -> None:
+    """An operator ends the show, and nothing of it is left."""
+    actor = Actor(await a_user(show.house, "olga", role=Role.OPERATOR), "OPERATOR")
+    await commands.stop(show.house.engine, actor, show.house.now(), reason="Midnight")
+    end = await show.event("stream:end")
+    assert end.data["cause"] == "Midnight"
+    assert not media_processes(show.house.settings.data_dir)
+    assert (await show.row())["status"] == "ENDED"
 
 
 async def lots(show: OnAir, wanted: list[UUID]) -> list[Any]:
@@ -273,6 +287,9 @@ async def test_without_its_books_the_house_says_so_on_the_picture_and_goes_on_wh
             times = [one[3] for one in seen.frames if one[1] == VIDEO]
             assert max(b - a for a, b in pairwise(times)) < 2_000_000
         assert await show.media_pid() == pid, "the picture went on through all of it"
+        # one that dies at the very end does not either
+        os.kill(pid, signal.SIGKILL)
+        await stopped(show)
         assert show.rig.supervisor.restarts[MANAGER] == 0, "the manager waits, it does not die"
 
 
