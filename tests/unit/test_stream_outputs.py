@@ -188,6 +188,34 @@ def test_a_server_that_is_not_there_at_first_is_told_of_once(rigs: list[Rig]) ->
     assert len(rig.opened_at) == 5
 
 
+def test_a_server_that_drops_it_again_and_again_is_asked_less_and_less_often(
+    rigs: list[Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, float]] = []
+
+    def longer_(wait_s: float, away_s: float) -> float:
+        asked.append((wait_s, away_s))
+        return wait_s
+
+    monkeypatch.setattr(module, "longer", longer_)
+    sink = Sink()
+    sink.fault = ConnectionResetError(104, "Connection reset")
+    rigs.append(rig := Rig(sink))
+    for times in range(1, 5):
+        rig.up(times)
+        rig.output.feed(video(times, key=True))
+    rig.up(5)
+    assert len(asked) == 4
+    away = [one for _, one in asked]
+    assert away == sorted(away)  # counted from the beginning, not from each loss
+    assert away[-1] > 0.02
+    # one that was up for long begins anew
+    monkeypatch.setattr(module, "STEADY_S", 0.0)
+    rig.output.feed(video(9, key=True))
+    rig.up(6)
+    assert len(asked) == 4
+
+
 @pytest.mark.parametrize(
     "fault", [KeyError("odd"), TypeError("odd"), MemoryError(), RuntimeError("odd"), FFmpegError(5, "io", SECRET)]
 )

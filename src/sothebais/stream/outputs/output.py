@@ -117,6 +117,8 @@ class Output:
 
     def _run(self) -> None:
         attempts, wait, down_since = 0, BACKOFF_S, time.monotonic()
+        # since when it has not been up for long: a server that takes it and drops it at once is not asked for ever so often
+        unsteady_since = down_since
         ever_up, told_down = False, False
         while not self._stopping:
             attempts += 1
@@ -127,7 +129,7 @@ class Output:
                     told_down = True
                     self._say(up=False, attempts=attempts, reason=reason_of(error))
                 self._pause(wait)
-                wait = longer(wait, time.monotonic() - down_since)
+                wait = longer(wait, time.monotonic() - unsteady_since)
                 continue
             down_ms = round((time.monotonic() - down_since) * 1_000) if ever_up else None
             self._say(up=True, attempts=attempts, down_ms=down_ms)
@@ -143,7 +145,10 @@ class Output:
                 self._say(up=False, reason=lost)
             self._close(sink, ended=lost is None and self._ended)
             if lost is not None:
-                wait = BACKOFF_S if down_since - begun >= STEADY_S else longer(wait, 0.0)
+                if down_since - begun >= STEADY_S:
+                    wait, unsteady_since = BACKOFF_S, down_since
+                else:
+                    wait = longer(wait, down_since - unsteady_since)
                 self._pause(wait)
 
     def _close(self, sink: Sink, *, ended: bool) -> None:
