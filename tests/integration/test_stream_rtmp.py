@@ -11,7 +11,7 @@ import pytest
 from av.error import FFmpegError
 from tests.fakes.certificates import Authority
 from tests.fakes.media import SMALL, Media, hls, log_of, media, recording, rtmp
-from tests.fakes.rtmp import RtmpServer, rtmp_server
+from tests.fakes.rtmp import RtmpServer, free_port, rtmp_server
 from tests.fakes.streams import Probe, probe
 
 from sothebais.stream import recordings
@@ -93,6 +93,24 @@ async def test_a_server_receives_the_whole_show(tmp_path: Path, server: RtmpServ
     assert while_on.video.key_interval_s <= 0.55
     (kept,) = await recorded(server, KEY)
     assert_is_the_show(kept)
+    assert_secret(tmp_path, process)
+
+
+async def test_the_address_is_in_no_output_of_the_process_either(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()  # where nobody is
+    outputs = [rtmp(f"{kind}://localhost:{port}/live/{KEY}", name=kind) for kind in ("rtmp", "rtmps")]
+    async with media(tmp_path, outputs=outputs) as process:
+        reports = [
+            await process.heard(m.Report, lambda one, kind=kind: one.report.name == kind) for kind in ("rtmp", "rtmps")
+        ]  # type: ignore[misc]
+        assert [one.report.reason for one in reports] == ["Connection refused"] * 2
+        await process.heard(m.Readings, count=2)
+        assert await process.stop() == 0
+    said = capfd.readouterr()
+    assert "stream.output" in said.out + said.err
+    assert KEY not in said.out + said.err
     assert_secret(tmp_path, process)
 
 

@@ -66,8 +66,8 @@ class StreamManager:
                 try:
                     connection = await connect(self._parts.dsn, name="stream-manager")
                     await self._be_active(connection)
-                except CONNECTION_ERRORS as error:
-                    log.warning("stream.waits_for_database", error=str(error))
+                except (*CONNECTION_ERRORS, DBAPIError, PoolTimeout) as error:
+                    log.warning("stream.waits_for_database", error=str(error).partition("\n")[0])
                 finally:
                     if connection is not None:
                         connection.terminate()
