@@ -217,7 +217,7 @@ class HostSession:
                 await self._take_one(event)
             except SothebaisError as error:
                 # one that cannot be understood is passed over: the host is silent about it
-                log.warning("agent.event_passed_over", event=str(event.id), type=event.type, reason=error.message)
+                log.warning("agent.event_passed_over", event_id=str(event.id), type=event.type, reason=error.message)
         self.speaker.wake()
 
     async def _take_one(self, event: LoggedEvent) -> None:
@@ -266,7 +266,7 @@ class HostSession:
                 try:
                     await self._hear(event, self._clock.now())
                 except SothebaisError as error:
-                    log.warning("agent.line_passed_over", event=str(event.id), reason=error.message)
+                    log.warning("agent.line_passed_over", event_id=str(event.id), reason=error.message)
             await self._lines_wait.wait()
 
     async def _hear(self, event: LoggedEvent, now: Millis) -> None:
