@@ -14,11 +14,12 @@ from sothebais.errors import NotFound, Unavailable
 from sothebais.stream import books as books_module
 from sothebais.stream import example, scenery
 from sothebais.stream.books import Books
-from sothebais.stream.commands import Desired
+from sothebais.stream.commands import Desired, Override, Slate
 from sothebais.stream.fairness import BACK_S, REASON, Fairness
 from sothebais.stream.media import messages as m
 from sothebais.stream.scenery import IN_HAND_MAX, Scenery, artworks_of
-from sothebais.stream.show import Artwork, ShowState
+from sothebais.stream.scenes import builtin
+from sothebais.stream.show import Artwork, Notice, ShowState
 
 STREAM = UUID(int=7)
 
@@ -248,6 +249,58 @@ def a_day(lots: int, *, first: int = 0) -> ShowState:
     coming = shown.upcoming[0]
     upcoming = tuple(replace(coming, artwork=replace(coming.artwork, ref=f"art/{first + n}")) for n in range(lots))
     return replace(shown, lot=None, results=(), upcoming=upcoming)
+
+
+# what is shown
+
+
+def an_override(name: str, revision: int) -> Override:
+    scene = next(iter(builtin.scenes_for(1_280, 720)))
+    return Override(name, revision, scene.model_copy(update={"name": name}), "cut", 0, 0)
+
+
+async def test_without_books_the_slate_says_so_and_comes_on_once() -> None:
+    hanging = Hanging()
+    shown = example.state("auction", 50_000)
+    assert hanging.scenery.as_shown(shown, 60_000) == shown
+    hanging.scenery.no_books = True
+    first = hanging.scenery.as_shown(shown, 60_000)
+    assert (first.on_air.scene, first.on_air.since, first.on_air.previous) == ("slate", 60_000, "auction")
+    assert first.notice == scenery.NO_BOOKS
+    assert hanging.scenery.as_shown(shown, 65_000) == first
+    hanging.scenery.no_books = False
+    assert hanging.scenery.as_shown(shown, 70_000) == shown
+    hanging.scenery.no_books = True
+    assert hanging.scenery.as_shown(shown, 80_000).on_air.since == 80_000
+
+
+async def test_the_operators_slate_says_what_they_say_and_of_bids_what_is_so() -> None:
+    hanging = Hanging()
+    shown = example.state("slate", 0)
+    hanging.scenery.desired = replace(hanging.scenery.desired, slate=Slate("Back soon.", "", 0))
+    assert hanging.scenery.as_shown(shown, 0).notice == Notice("Back soon.", shown.notice.meaning)
+    hanging.scenery.desired = replace(hanging.scenery.desired, slate=Slate("Back soon.", "No bids now.", 0))
+    assert hanging.scenery.as_shown(shown, 0).notice == Notice("Back soon.", "No bids now.")
+    assert hanging.scenery.chosen_by_operator("slate")
+    assert not hanging.scenery.chosen_by_operator("auction")
+
+
+async def test_a_scene_that_nobody_knows_or_that_could_not_be_drawn_gives_way_to_the_auction() -> None:
+    hanging = Hanging()
+    shown = example.state("mine", 50_000)
+    assert hanging.scenery.as_shown(shown, 0).on_air.scene == "auction"
+    assert hanging.scenery.as_shown(replace(shown, lot=None), 0).on_air.scene == "intermission"
+    assert not hanging.scenery.distrust()  # nobody to blame
+    override = an_override("mine", 3)
+    hanging.scenery.desired = replace(hanging.scenery.desired, override=override)
+    hanging.scenery._stored, hanging.scenery._revisions = {"mine": override.scene}, {"mine": 3}
+    assert hanging.scenery.as_shown(shown, 0) == shown
+    assert hanging.scenery.distrust()
+    assert hanging.scenery.as_shown(shown, 0).on_air.scene == "auction"
+    hanging.scenery._revisions = {"mine": 4}  # a later revision is tried
+    assert hanging.scenery.as_shown(shown, 0) == shown
+    hanging.scenery.desired = replace(hanging.scenery.desired, override=an_override("auction", 0))
+    assert not hanging.scenery.distrust()  # the house's own
 
 
 async def test_a_few_pictures_at_a_time_are_sent_and_the_next_when_one_is_decoded() -> None:

@@ -69,6 +69,7 @@ class Scenery:
         self._hanging = self._closed = False
         self._clock = clock
         self._distrusted: tuple[str, int] | None = None
+        self._without_books: Millis | None = None
         self.desired = desired
         #: Whether the database cannot be reached.
         self.no_books = False
@@ -132,7 +133,10 @@ class Scenery:
     def as_shown(self, state: ShowState, now: Millis) -> ShowState:
         """The state with what only the stream-manager knows."""
         if self.no_books:
-            return replace(put_on(state, "slate", now), notice=NO_BOOKS)
+            # since when it is so, not since this state: the slate comes on once
+            self._without_books = self._without_books or now
+            return replace(put_on(state, "slate", self._without_books), notice=NO_BOOKS)
+        self._without_books = None
         name, slate = state.on_air.scene, self.desired.slate
         if slate is not None and name == "slate":
             return replace(state, notice=Notice(slate.sentence, slate.meaning or state.notice.meaning))
