@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from tests.fakes.media import (
     SMALL,
+    Media,
     a_beginning,
     a_state,
     hls,
@@ -33,6 +34,7 @@ from sothebais.ids import new_id
 from sothebais.stream import encoding, recordings
 from sothebais.stream.audio.cues import Cue
 from sothebais.stream.media import messages as m
+from sothebais.stream.media.child import MediaChild
 from sothebais.stream.media.composing import Ahead, Composed, Composing, SlatePicture, Slot
 from sothebais.stream.media.pace import Pace
 from sothebais.stream.outputs.model import OutputSpec
@@ -264,6 +266,27 @@ async def test_its_own_wishes_for_scenes_may_be_wrong_from_the_beginning(tmp_pat
     async with media(tmp_path, scenes=[b"{}"]) as process:
         await process.heard(m.Fault, lambda one: one.component == "SCENE")
         await process.heard(m.Shown, lambda one: one.position == "1.1.1")
+
+
+async def test_a_disk_that_takes_neither_logs_nor_recordings_does_not_take_the_picture(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    outputs = [OutputSpec(name="recording", kind="RECORDING", target=str(tmp_path / "file" / "below"))]
+    outputs.append(OutputSpec(name="hls", kind="HLS", target=str(tmp_path / "file" / "hls")))
+    made = Media()
+    made.child = await MediaChild.start(a_beginning(outputs=outputs), made.take, logs=tmp_path / "file")
+    try:
+        for name in ("recording", "hls"):
+            report = await made.heard(m.Report, lambda one, name=name: one.report.name == name)  # type: ignore[misc]
+            assert not report.report.up
+            assert str(tmp_path) not in report.report.reason
+        await made.heard(m.Shown, lambda one: one.position == "1.1.1")
+        (tmp_path / "file").unlink()  # and it does again
+        await made.heard(m.Report, lambda one: one.report.up, count=2)
+        assert await made.stop() == 0
+    finally:
+        made.child.kill()
+        await made.child.wait()
+    assert probe(recordings.whole(tmp_path / "file" / "below")).broken == 0
 
 
 async def test_when_its_manager_is_gone_it_finishes_and_leaves(tmp_path: Path) -> None:

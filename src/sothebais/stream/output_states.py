@@ -53,7 +53,6 @@ class OutputStates:
         if settings.stream_hls:
             specs.append(OutputSpec(name="hls", kind="HLS", target=str(settings.data_dir / "hls" / "live")))
         if settings.stream_record:
-            self._folder.mkdir(parents=True, exist_ok=True)
             specs.append(OutputSpec(name="recording", kind="RECORDING", target=str(self._folder)))
         ca_file = None if settings.stream_ca_file is None else str(settings.stream_ca_file)
         specs += [

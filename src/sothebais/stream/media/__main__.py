@@ -14,10 +14,15 @@ from sothebais.telemetry import logging
 SERVICE, PART = "stream-manager", "media"
 
 folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
-logging.configure(SERVICE, folder=folder, part=PART)
-if folder is not None:
-    # open for as long as the process lives
-    faulthandler.enable((folder / SERVICE / f"{PART}.crash").open("a"), all_threads=True)
+try:
+    logging.configure(SERVICE, folder=folder, part=PART)
+    if folder is not None:
+        # open for as long as the process lives
+        faulthandler.enable((folder / SERVICE / f"{PART}.crash").open("a"), all_threads=True)
+except OSError:
+    # a disk that takes no logs must not take the picture too
+    logging.configure(SERVICE, folder=None, part=PART)
+    faulthandler.enable(all_threads=True)
 # Ctrl-C and SIGTERM are for the manager; this process ends with its last message
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -90,6 +90,7 @@ class Recording(Muxed):
     def __init__(self, path: Path, templates: Templates, *, disk_free_bytes_min: int) -> None:
         self._path, self._free_min = path, disk_free_bytes_min
         self._look_at = 0.0
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._check()
         self._file = path.open("xb")
         try:
