@@ -47,6 +47,22 @@ class TwoClocks:
         self.wall = round(1_700_000_000_000 + (self.mono - 50.0) * 1_000)
 
 
+def test_what_has_begun_is_in_the_next_frame_and_what_lies_ahead_waits_for_its_time() -> None:
+    clock = TwoClocks()
+    pace = Pace(30, clock)
+    clock.mono += 10.0
+    clock.wall += 10_000 + 39  # the frames' instants are as far behind as they may be
+    shown_next = pace.at(pace.now() + 1)
+    assert shown_next < clock.wall
+    assert shown_next - 1 < pace.begins(clock.wall) <= shown_next
+    assert pace.begins(clock.wall - 5_000) == clock.wall - 5_000
+    assert pace.begins(clock.wall + 1) == clock.wall + 1
+    # the house's time is another than this machine's
+    pace.offset_ms = 500.0
+    assert pace.begins(clock.wall + 500) <= shown_next
+    assert pace.begins(clock.wall + 501) == clock.wall + 501
+
+
 @pytest.mark.parametrize("fps", [24, 30, 60])
 def test_over_an_hour_frames_do_not_drift(fps: int) -> None:
     clock = TwoClocks()

@@ -4,9 +4,11 @@ Frames are paced by the monotonic clock, so a wall clock that is set anew neithe
 instant a frame shows follows the wall clock: when both have come apart it is moved there, at once.
 """
 
+import math
 from typing import Final
 
 from sothebais.clock import Clock
+from sothebais.instants import Millis
 
 #: A frame may show an instant so far from the wall clock's.
 APART_MS_MAX: Final = 40.0
@@ -39,6 +41,15 @@ class Pace:
     def at(self, frame: int) -> float:
         """The server time that a frame shows."""
         return self._offset + frame * 1_000 / self.fps
+
+    def begins(self, since: Millis) -> Millis:
+        """From which shown instant on something is true that the house says is true since then.
+
+        What has begun is in the next frame, though frames may show an instant a little behind the wall clock's.
+        """
+        if since > self._clock.now() + self.offset_ms:
+            return since
+        return min(since, math.floor(self.at(self.now() + 1)))
 
     def follow(self) -> float:
         """Look at the wall clock; how far (ms) the shown instants were moved."""

@@ -220,7 +220,7 @@ class MediaProcess:
 
     def _state(self, message: m.State) -> None:
         state = with_artworks(m.unpack(message.state), self._artworks)
-        self._ahead.put(message.since, state, message.position)
+        self._ahead.put(self.pace.begins(message.since), state, message.position)
 
     def _house_time(self, message: m.HouseTime) -> None:
         self.pace.offset_ms = message.offset_ms
