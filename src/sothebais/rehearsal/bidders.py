@@ -48,6 +48,22 @@ REGULARS = (
     ("jonas", Temperament.NIBBLER),
 )
 
+#: Those who now and then ask the host something; of one lot, one of them does.
+CURIOUS = ("chen", "freya", "hina")
+#: What they ask, in the room, and the share of the lot's time after which they do.
+QUESTIONS = (
+    "Sable, who made this one?",
+    "Sable, what is the story of this piece?",
+    "Sable, what happens if somebody bids in the last seconds?",
+    "Sable, how many bids do we have?",
+    "Sable, are you really an AI?",
+    "Sable, how do I bid?",
+    "Sable, what comes next tonight?",
+    "Sable, can anybody check all this afterwards?",
+    "Sable, you are in fine form tonight.",
+)
+ASKS_FROM, ASKS_UNTIL = 0.2, 0.5
+
 #: What a piece is worth to each temperament, as a range around the house's estimate.
 _TASTE = {
     Temperament.EARLY_BIRD: (0.5, 1.0),
@@ -140,6 +156,31 @@ class Mind:
                 return Offer(slip) if said == 0 else Offer(least)
 
 
+class Curiosity:
+    """What somebody wants to know of the host: one thing of every third lot, each of their own before one again."""
+
+    def __init__(self, handle: str, rng: random.Random) -> None:
+        self._turn = CURIOUS.index(handle) if handle in CURIOUS else None
+        self._rng = rng
+        self._left: list[str] = []
+        self._after: dict[str, float] = {}
+
+    def question(self, lot: dict[str, Any], passed: float) -> str | None:
+        """What they ask now, if anything."""
+        auction = lot["id"]
+        if self._turn is None or lot["lot_number"] % len(CURIOUS) != self._turn:
+            return None
+        after = self._after.setdefault(auction, self._rng.uniform(ASKS_FROM, ASKS_UNTIL))
+        if passed < after:
+            return None
+        self._after[auction] = float("inf")
+        if not self._left:
+            # each has questions of their own, so that nobody asks what another did
+            own = QUESTIONS[self._turn :: len(CURIOUS)]
+            self._left = self._rng.sample(own, len(own))
+        return self._left.pop()
+
+
 class SimulatedBidder:
     """One person at a keyboard. ``watch`` bids on a lot until it is over."""
 
@@ -150,6 +191,8 @@ class SimulatedBidder:
         self.tally = Tally()
         self.user: UUID | None = None
         self._mind = Mind(temperament, rng)
+        # a chance of its own: what is asked changes nothing of what is bid
+        self._curiosity = Curiosity(handle, random.Random(f"curiosity:{handle}:{rng.getstate()[1][0]}"))  # noqa: S311
         self._rng = rng
         self._speed = speed
         self._http = httpx.AsyncClient(base_url=base_url, timeout=REQUEST_TIMEOUT_S)
@@ -179,6 +222,9 @@ class SimulatedBidder:
                 continue
             starts, ends, now = (parse_iso(lot[name]) for name in ("starts_at", "ends_at", "server_time"))
             passed = (now - starts) / max(1, ends - starts)
+            question = self._curiosity.question(lot, passed)
+            if question is not None:
+                await self.say(auction, question)
             offer = self._mind.offer(lot, str(self.user), estimate, passed)
             if offer is not None:
                 await self.bid(auction, offer, lot["currency"])
@@ -202,6 +248,10 @@ class SimulatedBidder:
             reason = str(told.get("reason") or told.get("code"))
             self.tally.refused[reason] = self.tally.refused.get(reason, 0) + 1
         return told
+
+    async def say(self, auction: str, text: str) -> None:
+        """Write a line in the lot's room. One that the room does not take is not said again."""
+        await self._send(lambda: self._http.post(f"/api/v1/auctions/{auction}/chat", json={"text": text}))
 
     async def _send(self, request: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         for attempt in range(1, ATTEMPTS_MAX + 1):
