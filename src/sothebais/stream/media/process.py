@@ -404,10 +404,9 @@ def run(descriptor: int) -> int:
     if not isinstance(begin, m.Begin):
         return 2
     media = MediaProcess(link, begin)
-    media.start()
-    # what is there now stays: a collector that went through all of it would hold up frames
-    gc.collect()
+    # what is there now stays: a collector that went through all of it, now or later, would hold up frames
     gc.freeze()
+    media.start()
     threading.Thread(target=media.watch, name="watch", daemon=True).start()
     asked = ended = False
     for message in received:
