@@ -105,6 +105,11 @@ def violations(page: Page) -> list[str]:
     node_program()  # has the packages installed
     # the page's own policy forbids inline scripts; the tool runs beside it
     page.evaluate(AXE.read_text())
+    # colours that turn with the theme are judged when they have turned, not on their way
+    page.evaluate(
+        "Promise.all(document.getAnimations().filter(a => a instanceof CSSTransition).map(a => a.finished.catch(() => 0)))"
+    )
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     found = page.evaluate(
         "async () => JSON.stringify((await axe.run(document, {resultTypes: ['violations']})).violations)"
     )
