@@ -52,7 +52,7 @@ def test_containers_are_told_to_be_readable_at_any_moment_and_to_keep_their_time
         "flush_packets": "1",
     }
     assert dict(encoding.FRAGMENT_OPTIONS) == {
-        "movflags": fragmented,
+        "movflags": f"{fragmented}+skip_trailer",
         "use_editlist": "1",
         "avoid_negative_ts": "disabled",
         "frag_duration": "1",

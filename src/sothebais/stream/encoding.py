@@ -103,7 +103,8 @@ VIDEO_TIMESCALE: Final = 90_000
 #: the next and no length; a shortest length of a microsecond does what it should.)
 FRAGMENT_OPTIONS: Final = MappingProxyType(
     {
-        "movflags": _FRAGMENTED,
+        # without an index at the end, which would grow with every fragment
+        "movflags": f"{_FRAGMENTED}+skip_trailer",
         "use_editlist": "1",
         "avoid_negative_ts": "disabled",
         "frag_duration": "1",
