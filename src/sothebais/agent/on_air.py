@@ -41,7 +41,7 @@ VOICE = Histogram(
 SPOKEN = Counter("sothebais_agent_lines_total", "Lines said on the stream", ["intent", "voice"])
 
 #: Sound begins so long after its event was written: time for the stream to fetch it.
-LEAD_MS: Final = 160
+LEAD_MS: Final = 120
 #: Of later parts, which are there before they are due.
 LATER_LEAD_MS: Final = 400
 #: A part is made within so long, or it is silent with captions.

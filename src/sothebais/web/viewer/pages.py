@@ -14,7 +14,7 @@ from sothebais.auctions.model import Status
 from sothebais.errors import NotFound
 from sothebais.instants import from_datetime
 from sothebais.users.service import Identity
-from sothebais.web.viewer import chart, data, people
+from sothebais.web.viewer import chart, data, people, transcript
 from sothebais.web.viewer.rendering import Renderer
 from sothebais.web.viewer.static import StaticFiles
 
@@ -64,8 +64,23 @@ class Pages:
             before=before,
             after=after,
             stream=await self._stream(request),
+            host=await transcript.host_name(parts.database),
             **mine,
         )
+
+    async def transcript(self, request: Request) -> Response:
+        """What the host said."""
+        after = _after(request)
+        spoken = await transcript.page(parts_of(request).database, after=after)
+        return await self._renderer.page(request, "transcript.html", spoken=spoken, lot=None, paged=after is not None)
+
+    async def lot_transcript(self, request: Request) -> Response:
+        """What the host said about one lot."""
+        database, after = parts_of(request).database, _after(request)
+        key = _key(request, "auction_id", "There is no lot at this address.")
+        lot = await data.lot(database, key)
+        spoken = await transcript.page(database, auction=key, after=after)
+        return await self._renderer.page(request, "transcript.html", spoken=spoken, lot=lot, paged=after is not None)
 
     async def _mine(self, request: Request, lot: data.LotLine, viewer: Identity | None) -> dict[str, Any]:
         if viewer is None:
@@ -140,6 +155,8 @@ def mount(app: FastAPI, static: StaticFiles, renderer: Renderer) -> None:
     routes = {
         "/": pages.home,
         "/auctions/{auction_id}": pages.auction,
+        "/auctions/{auction_id}/transcript": pages.lot_transcript,
+        "/transcript": pages.transcript,
         "/campaigns": pages.campaigns,
         "/campaigns/{campaign_id}": pages.campaign,
         "/me": pages.me,
@@ -158,6 +175,17 @@ def _key(request: Request, name: str, otherwise: str) -> UUID:
     key = ids.parse_id(request.path_params[name])
     if key is None:
         raise NotFound(otherwise)
+    return key
+
+
+def _after(request: Request) -> UUID | None:
+    """Where a page goes on, if it is not the first."""
+    text = request.query_params.get("after")
+    if text is None:
+        return None
+    key = ids.parse_id(text)
+    if key is None:
+        raise NotFound("There is no page at this address.")
     return key
 
 

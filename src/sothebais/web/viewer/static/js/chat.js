@@ -62,9 +62,13 @@ export class Chat {
     this.#list.querySelector("[data-quiet]")?.remove();
     const log = $("#chat-log");
     const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
-    const who = element("b", {}, called(line.user.handle));
-    const role = line.staff ? element("span", { class: "chat-staff" }, "of the house ") : null;
-    this.#list.append(element("li", { "data-line": line.id }, who, role, line.text, " ", stamp(line.created_at, "time")));
+    const who = element("b", {}, line.host ? line.user.handle : called(line.user.handle));
+    const role = line.host
+      ? element("span", { class: "chat-host", title: "The house’s host, an AI" }, "AI host")
+      : line.staff
+        ? element("span", { class: "chat-staff" }, "of the house ")
+        : null;
+    this.#list.append(element("li", { "data-line": line.id, class: line.host ? "is-host" : "" }, who, role, line.text, " ", stamp(line.created_at, "time")));
     while (this.#list.children.length > SHOWN_MAX) this.#list.firstElementChild.remove();
     if (atEnd) log.scrollTop = log.scrollHeight;
   }
