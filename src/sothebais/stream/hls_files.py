@@ -51,7 +51,7 @@ class HlsFiles:
         """A file that the playlist names; the part it promises next is waited for. Null when there is no such file."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + BLOCK_S_MAX
-        path = self._folder / name
+        path = f"{self._folder}/{name}"
         while True:
             data = await asyncio.to_thread(_bytes, path)
             if data is not None:
@@ -83,8 +83,9 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _bytes(path: Path) -> bytes | None:
+def _bytes(path: str) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except FileNotFoundError:
         return None

@@ -156,13 +156,15 @@ class HlsFolder:
         return kept
 
     def _write(self, name: str, data: bytes) -> None:
-        temporary = self._folder / f".{name}.tmp"
-        temporary.write_bytes(data)
-        os.replace(temporary, self._folder / name)
+        # plain text: a Path keeps its name in memory for as long as the process lives, and there are thousands an hour
+        temporary = f"{self._folder}/.{name}.tmp"
+        with open(temporary, "wb") as file:
+            file.write(data)
+        os.replace(temporary, f"{self._folder}/{name}")
 
     def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            (self._folder / name).unlink()
+            os.unlink(f"{self._folder}/{name}")
 
 
 def _changes(segments: list[Segment]) -> int:
