@@ -22,6 +22,8 @@ CHECKOUT = Path(__file__).parents[2]
 NOUNS = CHECKOUT / "tests" / "data" / "nouns"
 #: The whole show is a fraction of this on a machine with nothing else to do.
 DEMO_S_MAX = 150
+#: Captions and mouth follow the event; the sound may be so late.
+HEARD_LATE_MS_MAX = 80
 #: Within so long everything that was started has ended.
 GONE_S_MAX = 20
 
@@ -113,6 +115,15 @@ def finished(process: "subprocess.Popen[str]", within_s: float) -> tuple[int, st
     return process.returncode, out, err
 
 
+def lateness_of_speech(folder: Path) -> list[int]:
+    """By how many ms each part of what the host said began to be heard after its event says, from the stream's log."""
+    found = []
+    for path in (folder / "data" / "demo").glob("*/logs/stream-manager/*.log"):
+        entries = map(json.loads, path.read_text("utf-8").splitlines())
+        found += [entry["late_ms"] for entry in entries if entry.get("event") == "stream.speech_began"]
+    return found
+
+
 def port_of(url: str) -> int:
     found = httpx.URL(url).port
     assert found is not None
@@ -136,6 +147,10 @@ def test_the_demo_sells_and_verifies_every_lot_and_its_logs_verify_again_offline
         assert lot["bids"] >= 2
     assert "Traceback" not in err
     assert processes_on(folder) == {}
+    late = lateness_of_speech(folder)
+    # the host spoke, and its words and mouth were those that were heard
+    assert len(late) >= 3
+    assert sorted(late)[len(late) // 2] <= HEARD_LATE_MS_MAX, late
     exports = sorted((folder / "data" / "demo").glob("*/verified/*.ndjson"))
     assert len(exports) == 2
     for path, lot in zip(exports, result["lots"], strict=True):

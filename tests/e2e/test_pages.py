@@ -278,6 +278,7 @@ def test_every_page_is_accessible(browser: Browser, house: PageHouse, theme: str
             mia.bid(lot, "1.5")
             mia.bid(lot, "3")
     house.step(ended, "END")
+    house.host_says("The house thanks you for your patience.")
     pages = {
         "home": "/",
         "room": f"/auctions/{live}",
@@ -287,6 +288,8 @@ def test_every_page_is_accessible(browser: Browser, house: PageHouse, theme: str
         "me": "/me",
         "sign-in": "/sign-in",
         "rules": "/how-bidding-works",
+        "transcript": "/transcript",
+        "lot-transcript": f"/auctions/{ended}/transcript",
         "offline": "/offline",
     }
     faults: list[str] = []

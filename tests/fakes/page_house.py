@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import uvicorn
 from tests.fakes import house as builders
 
+from sothebais.agent import orders
 from sothebais.api.app import create_app
 from sothebais.api.live.hub import hub_of
 from sothebais.api.live.served import LiveProtocol
@@ -30,6 +31,7 @@ from sothebais.config import Settings
 from sothebais.db import migrations
 from sothebais.db.engine import create_engine
 from sothebais.events import log
+from sothebais.events.actions import Actor
 from sothebais.rehearsal import artworks, demo
 from sothebais.users.tables import Role
 from sothebais.web import overlays, viewer
@@ -201,6 +203,16 @@ class PageHouse:
             await builders.step(self.engine, lot, kind, actor=operator, **more)
 
         self.do(take())
+
+    def host_says(self, text: str) -> None:
+        """A line of the host, given by the staff."""
+
+        async def say() -> None:
+            operator = await builders.a_user(self.house, "olga", role=Role.OPERATOR)
+            actor = Actor(user=operator, role=Role.OPERATOR)
+            await orders.say(self.house.engine, text, actor, self.house.now(), reason="a test")
+
+        self.do(say())
 
     def status(self, lot: UUID) -> str:
         """The lot's status in PostgreSQL."""

@@ -156,3 +156,23 @@ def test_the_runs_of_all_parts_are_the_runs_of_the_text(text: str) -> None:
 def test_a_voice_rests_longer_after_a_sentence_than_where_one_was_cut() -> None:
     assert rest_after_ms("Sold!") == SENTENCE_REST_MS
     assert rest_after_ms("Sold, to") == CUT_REST_MS < SENTENCE_REST_MS
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Sold. A fine result.", ("Sold.", "A fine result.")),
+        # people wait for the first part, so it may end at a comma …
+        (
+            "Family Portrait in Clay is sold to @dimitra, for a little more than four ether.",
+            ("Family Portrait in Clay is sold to @dimitra,", "for a little more than four ether."),
+        ),
+        # … but not where what is left is a scrap, nor within a phrase
+        ("The clock has run out on Equilibrium, Provisional.", ("The clock has run out on Equilibrium, Provisional.",)),
+        ("You have met lot 2 before I could introduce it to you.", ("You have met lot 2 before I could introduce it to you.",)),
+    ],
+)  # fmt: skip
+def test_a_line_on_air_is_heard_early_and_in_whole_phrases(text: str, parts: tuple[str, ...]) -> None:
+    from sothebais.agent.on_air import parts_of
+
+    assert parts_of(text) == parts

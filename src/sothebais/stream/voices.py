@@ -34,24 +34,27 @@ class Voices:
         self._send, self._fault = send, fault
         #: What is heard or will be, and until when.
         self._spoken: dict[UUID, Millis] = {}
+        #: In the order of the log, however long a file takes to be read.
+        self._turn = asyncio.Lock()
 
     async def speak(self, told: Told) -> None:
         """Have an ``agent:speech`` heard at its instant; its sound is fetched from the asset store."""
-        starts_at = int(told.data["starts_at"])
-        if starts_at < self._clock.now() - STALE_SPEECH_MS:
-            return
-        try:
-            flac = await asyncio.to_thread(self._assets.speech, told.id)
-        except SothebaisError as error:
-            self._fault("AUDIO", error.message)
-            return
-        # one voice: what begins before the end of what was said earlier cuts that off
-        for earlier in [one for one, until in self._spoken.items() if starts_at < until]:
-            self._send(m.Hush(earlier))
-        self._spoken = {told.id: starts_at + int(told.data["duration"])} | {
-            one: until for one, until in self._spoken.items() if self._clock.now() < until <= starts_at
-        }
-        self._send(m.Speak(told.id, flac, starts_at))
+        async with self._turn:
+            starts_at = int(told.data["starts_at"])
+            if starts_at < self._clock.now() - STALE_SPEECH_MS:
+                return
+            try:
+                flac = await asyncio.to_thread(self._assets.speech, told.id)
+            except SothebaisError as error:
+                self._fault("AUDIO", error.message)
+                return
+            # one voice: what begins before the end of what was said earlier cuts that off
+            for earlier in [one for one, until in self._spoken.items() if starts_at < until]:
+                self._send(m.Hush(earlier))
+            self._spoken = {told.id: starts_at + int(told.data["duration"])} | {
+                one: until for one, until in self._spoken.items() if self._clock.now() < until <= starts_at
+            }
+            self._send(m.Speak(told.id, flac, starts_at))
 
     def scene_changed(self, scene: str, previous: str | None) -> None:
         """Sound what belongs to a scene that comes on; a lot that goes on is not opened again."""
