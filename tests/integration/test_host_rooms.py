@@ -15,11 +15,13 @@ from sothebais import ids, moderation
 from sothebais.agent import session
 from sothebais.agent.manners import ANSWERS_PER_PERSON_MAX
 from sothebais.api.parts import HOST_BURST
+from sothebais.api.routes.agent import SILENT_MS_MAX
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
 from sothebais.config import Settings
 from sothebais.events import log
-from sothebais.state.store import StateStore
+from sothebais.state import keys, models
+from sothebais.state.store import StateStore, Write
 from sothebais.users.tables import Role
 
 
@@ -392,6 +394,30 @@ async def test_the_transcript_is_paged_newest_first_and_direct_answers_are_the_s
         ({"format": "pdf"}, 422),
     ):  # fmt: skip
         assert (await client.get(f"{API}/agent/transcript", params=bad)).status_code == status
+
+
+async def test_a_host_that_fell_silent_is_said_to_be_off_duty(
+    house: House, engine: AuctionEngine, client: httpx.AsyncClient, store: StateStore
+) -> None:
+    assert (await client.get(f"{API}/agent")).json()["agent"]["status"] == "OFFLINE"
+    async with on_duty(house, store) as host:
+        lot = await an_open_lot(house, engine)
+
+        async def on_lot() -> bool:
+            now = (await client.get(f"{API}/agent")).json()["agent"]
+            return now["status"] in ("LISTENING", "SPEAKING") and now["auction_id"] == str(lot)
+
+        await eventually(on_lot, "it is on the lot")
+        assert host.character is not None
+        key = keys.agent(host.character.id)
+        value = await store.get(key)
+    assert value is not None
+    # killed, it leaves its last state behind
+    left = models.AgentState.model_validate_json(value)
+    old = left.model_copy(update={"at": house.now() - SILENT_MS_MAX - 1_000})
+    await store.force([Write(key, 0, old.model_dump_json().encode(), 60)])
+    now = (await client.get(f"{API}/agent")).json()["agent"]
+    assert (now["status"], now["auction_id"], now["name"], now["ai"]) == ("OFFLINE", None, "Sable", True)
 
 
 def _decimal(text: str) -> Any:

@@ -35,6 +35,8 @@ _STAFF: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem},
     422: {"model": Problem, "description": "Nothing to say, words that no host may say, or no reason"},
 }
+#: A host that wrote nothing of itself for so long is not on duty.
+SILENT_MS_MAX = 10_000
 TRANSCRIPT_TEXT = "2027-03-27T19:00:04.120Z\tSTREAM\tLOT_OPENING\tLot 7, Harbour at Night. It opens at 0.5 ETH.\n"
 
 
@@ -57,7 +59,9 @@ async def get_agent(request: Request) -> dict[str, Any]:
     state = await _state(parts, keys.agent(stored.id))
     mood = await _state(parts, keys.agent_mood(stored.id))
     scene = await _state(parts, keys.agent_scene(stored.id))
-    status = state.get("status", "OFFLINE")
+    # it writes its state every second; one that fell silent is not there
+    there = parts.clock.now() - state.get("at", 0) <= SILENT_MS_MAX
+    status = state.get("status", "OFFLINE") if there else "OFFLINE"
     return {
         "agent": {
             "id": str(stored.id),
@@ -68,7 +72,7 @@ async def get_agent(request: Request) -> dict[str, Any]:
             "mood": mood.get("mood", "NEUTRAL"),
             "intensity": mood.get("intensity", 0),
             "expression": scene.get("expression", stored.character.default_expression),
-            "auction_id": state.get("auction"),
+            "auction_id": state.get("auction") if there else None,
             "version": stored.version,
         }
     }
