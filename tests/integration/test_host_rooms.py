@@ -1,5 +1,6 @@
 """People write to the host, in the rooms and over HTTP; operators silence it and speak through it."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +13,7 @@ from tests.fakes.house import a_user, an_open_lot, bid, eventually, signed_in, s
 from tests.fakes.sign_ins import API
 
 from sothebais import ids, moderation
-from sothebais.agent import session
+from sothebais.agent import intents, session, speaker
 from sothebais.agent.manners import ANSWERS_PER_PERSON_MAX
 from sothebais.api.parts import HOST_BURST
 from sothebais.api.routes.agent import SILENT_MS_MAX
@@ -177,6 +178,48 @@ async def test_a_room_that_is_faster_than_the_host_loses_lines_and_no_event_of_t
     await host._take(events)
     assert len(host._lines) == session.LINES_WAITING_MAX
     assert host._lines[-1].id == events[-1].id
+
+
+async def test_people_are_answered_in_the_room_at_once_while_something_else_is_said(
+    house: House, engine: AuctionEngine, client: httpx.AsyncClient, store: StateStore
+) -> None:
+    voice = StubVoice()
+    voice.gate.clear()
+    async with on_duty(house, store, voice=voice) as host:
+        lot = await an_open_lot(house, engine)
+
+        async def opening() -> bool:
+            return bool(voice.texts)
+
+        await eventually(opening, "the opening is being made")
+        for number in range(speaker.ANSWERS_AT_ONCE_MAX):
+            _, who = await signed_in(client, f"guest{number}")
+            await write(client, lot, "Sable, who made this piece?", who)
+
+        async def answered() -> bool:
+            return len([one for one in await lines_of(client, lot) if one["host"]]) >= 1
+
+        await eventually(answered, "somebody is answered")
+        assert [data["place"] for _, data in await said(house)].count("STREAM") == 0
+        voice.gate.set()
+        line = await says(house, "ANSWER")
+        (in_room, *_) = [data for _, data in await said(house) if data["place"] == "CHAT"]
+        assert line["text"] == in_room["text"]
+        assert host.speaker._answers == {} or len(host.queue) > 0
+
+
+async def test_so_many_are_answered_at_once(house: House, store: StateStore) -> None:
+    host = session.HostSession(house.agent_parts(store))
+    intent = intents.question(
+        "Who made it?", ids.new_id(), house.now(), ids.new_id, cause=None, lot=ids.new_id(), place="CHAT"
+    )
+    taken = [host.speaker.answer(intent, house.now()) for _ in range(speaker.ANSWERS_AT_ONCE_MAX + 1)]
+    assert taken == [True] * speaker.ANSWERS_AT_ONCE_MAX + [False]
+    assert host.queue.dropped["FULL"] == 1
+    work = tuple(host.speaker._answering)
+    for task in work:
+        task.cancel()
+    await asyncio.gather(*work, return_exceptions=True)
 
 
 async def test_a_silenced_host_stops_answers_in_the_rooms_and_says_what_operators_want(

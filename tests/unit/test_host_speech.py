@@ -155,7 +155,7 @@ def test_between_lines_there_is_a_silence_by_importance() -> None:
     one = of(Moment.QUESTION, addressee=ANA)
     line.offer(one, NOW)
     quiet = quiet_before(one.priority)
-    assert quiet == 2_000
+    assert quiet == 1_200
     assert line.due_at() == NOW + quiet
     assert line.take(NOW + quiet - 1) is None
     assert line.take(NOW + quiet) is one
@@ -164,8 +164,8 @@ def test_between_lines_there_is_a_silence_by_importance() -> None:
         0,
         700,
         700,
-        2_000,
-        2_000,
+        1_200,
+        1_200,
         5_000,
         5_000,
         9_000,

@@ -8,7 +8,7 @@ from sothebais.instants import Millis
 #: More than this cannot be said before it is stale; the least important one goes.
 INTENTS_MAX = 32
 #: Quiet between two lines, by the importance of the next: above the first number so many milliseconds.
-QUIET_MS = ((80, 0), (60, 700), (40, 2_000), (20, 5_000), (0, 9_000))
+QUIET_MS = ((80, 0), (60, 700), (40, 1_200), (20, 5_000), (0, 9_000))
 
 
 def quiet_before(priority: int) -> Millis:

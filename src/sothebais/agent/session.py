@@ -231,6 +231,7 @@ class HostSession:
                 self._mind.forget(UUID(event.subject.removeprefix("user:")))
             if self._steering.take(done):
                 await self._look_at_character()
+                await self._show(await self._facts())
         if event.type == "chat:message":
             # people may write faster than they can be read; the auction does not wait for that
             self._lines.append(event)
@@ -308,7 +309,7 @@ class HostSession:
             intent = intents.question(
                 reception.text, line.user, now, ids.new_id, cause=event.id, lot=line.auction, place="CHAT"
             )
-            self.speaker.offer(intent, event.timestamp)
+            self.speaker.answer(intent, event.timestamp)
             if self._parts.recall is not None:
                 await self._parts.recall.heard(line.user, reception.text, event=event.id)
         await self._tell_mood(felt, now)
@@ -326,7 +327,6 @@ class HostSession:
                 self.speaker.on_air.agent = stored.id
             if self._presence is not None:
                 self._presence.character = stored
-                await self._show(await self._facts())
 
     # time passes
 

@@ -46,6 +46,10 @@ RECALL_PRIORITY_MAX: Final = 59
 #: Operators' lines that wait, and how long one is still worth saying.
 ORDERS_MAX: Final = 8
 ORDER_LIFETIME_MS: Final = 30_000
+#: People are answered in the rooms at once, so many at a time; the rest is not answered.
+ANSWERS_AT_ONCE_MAX: Final = 4
+#: What was answered in a room is said on air as well if there is time for it that soon.
+ALOUD_MS_MAX: Final = 15_000
 #: A line that is overtaken while its sound is made is filled again so often; then it is not said.
 FILLINGS_MAX: Final = 4
 #: Facts that were read so long ago are facts of now.
@@ -92,6 +96,9 @@ class Speaker:
         self._caused: dict[UUID, Millis] = {}
         self._wake = asyncio.Event()
         self._saying: asyncio.Task[None] | None = None
+        self._answering: set[asyncio.Task[None]] = set()
+        #: Answers that stand in a room and wait to be said on air.
+        self._answers: dict[UUID, Line] = {}
         self._ordered = False
         #: What is being said is being heard, not only written.
         self._heard = False
@@ -102,14 +109,24 @@ class Speaker:
         return self._saying is not None
 
     def offer(self, intent: SpeechIntent, caused_at: Millis) -> None:
-        """Something worth saying. A host that is silenced still answers in the rooms."""
-        if self._steering.muted and intent.place == "STREAM":
+        """Something worth saying, unless the host is silenced."""
+        if self._steering.muted:
             return
         if self.queue.offer(intent, self._clock.now()):
             self._caused[intent.id] = caused_at
             while len(self._caused) > CAUSES_MAX:
                 del self._caused[next(iter(self._caused))]
         self._wake.set()
+
+    def answer(self, intent: SpeechIntent, caused_at: Millis) -> bool:
+        """Answer somebody in a room, and on air where there is time; False when too many are being answered."""
+        if len(self._answering) >= ANSWERS_AT_ONCE_MAX:
+            self.queue.dropped["FULL"] += 1
+            return False
+        task = asyncio.create_task(self._guarded(self._answer(intent, caused_at)))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+        return True
 
     def order(self, order: Order) -> bool:
         """Say an operator's line next; False when too many wait, or it comes too late."""
@@ -142,9 +159,11 @@ class Speaker:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), pause)
         finally:
+            work = [*self._answering, *([] if self._saying is None else [self._saying])]
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
             if self._saying is not None:
-                self._saying.cancel()
-                await asyncio.gather(self._saying, return_exceptions=True)
                 self._saying = None
                 self.queue.finished(self._clock.now())
 
@@ -196,11 +215,23 @@ class Speaker:
         await self.on_air.speak(saying, await self.on_air.prepare(parts[0]))
 
     async def _say(self, intent: SpeechIntent) -> None:
-        if self._steering.muted and intent.place == "STREAM":
+        if self._steering.muted:
             return
         caused_at = self._caused.pop(intent.id, intent.created_at)
+        answered = self._answers.pop(intent.id, None)
+        if answered is not None:
+            await self._aloud(answered, self._clock.now(), caused_at)
+            return
+        line, filled_at = await self._written(intent)
+        if self._is_late(intent):
+            # a slow model's line is no longer about now
+            return
+        self._said.append(line.template)
+        await self._aloud(line, filled_at, caused_at)
+
+    async def _written(self, intent: SpeechIntent) -> tuple[Line, Millis]:
+        """A line for an intent, and the instant of the facts it is filled with."""
         facts, memories = await asyncio.gather(self._facts_of(intent), self._recalled(intent))
-        intent = _of_now(intent, facts)
         read_at = self._clock.monotonic()
 
         async def facts_now() -> Facts:
@@ -208,7 +239,7 @@ class Speaker:
 
         mood = self._mood()
         ask = Ask(
-            intent=intent,
+            intent=_of_now(intent, facts),
             facts=facts,
             persona=persona(self.character),
             mood=mood.mood,
@@ -220,18 +251,33 @@ class Speaker:
         line = await self._writer.write(ask, facts_now)
         for guard in line.blocked:
             BLOCKED.labels(guard).inc()
+        return line, facts.now
+
+    async def _answer(self, intent: SpeechIntent, caused_at: Millis) -> None:
+        assert self.on_air is not None
+        assert intent.lot is not None
+        line, _ = await self._written(intent)
         if self._is_late(intent):
-            # a slow model's line is no longer about now
             return
         self._said.append(line.template)
-        if intent.place == "CHAT" and intent.lot is not None:
-            aloud = not self._steering.muted and intent.lot == self._lot()
-            await self._answer_in_room(intent.lot, line, caused_at, aloud=aloud)
-            if not aloud:
-                return
-        elif self._steering.muted:
+        try:
+            await self._room.say(intent.lot, line.text)
+        except SothebaisError as error:
+            log.info("agent.room_did_not_take_it", reason=error.message)
             return
-        await self._aloud(line, facts.now, caused_at)
+        now = self._clock.now()
+        mood = self._mood().mood
+        said = records.message(self.on_air.agent, line, now, place="CHAT", mood=mood, latency=now - caused_at)
+        self._mind.hear(context.Line(message=said.id, text=line.text, at=now, host=True))
+        async with self._engine.begin() as connection:
+            await events.append(connection, [said])
+        if intent.lot != self._lot():
+            return
+        aloud = replace(line.intent, place="STREAM", expires_at=now + ALOUD_MS_MAX)
+        self._answers[aloud.id] = replace(line, intent=aloud)
+        while len(self._answers) > CAUSES_MAX:
+            del self._answers[next(iter(self._answers))]
+        self.offer(aloud, caused_at)
 
     async def _aloud(self, line: Line, filled_at: Millis, caused_at: Millis) -> None:
         """Have a line heard, if it is as true when its sound is there as when it was written."""
@@ -260,16 +306,18 @@ class Speaker:
         self, line: Line, parts: tuple[str, ...], first: Ready, filled_at: Millis, caused_at: Millis, written_at: Millis
     ) -> None:
         assert self.on_air is not None
-        intent = replace(line.intent, place="STREAM")
+        intent = line.intent
         said = records.message(
             self.on_air.agent,
-            replace(line, intent=intent),
+            line,
             self._clock.now(),
             place="STREAM",
             mood=self._mood().mood,
             latency=written_at - caused_at,
         )
-        self._mind.hear(context.Line(message=said.id, text=line.text, at=said.timestamp, host=True))
+        if intent.moment is not Moment.QUESTION:
+            # an answer is in mind since it was written in the room
+            self._mind.hear(context.Line(message=said.id, text=line.text, at=said.timestamp, host=True))
 
         async def holds(index: int) -> bool:
             newer = await self._refilled(line, filled_at)
@@ -282,23 +330,6 @@ class Speaker:
         """The line with the facts of now; none when it is no longer true. Its clock is that of its first filling."""
         facts = await self._facts_of(line.intent)
         return self._writer.refill(line, replace(facts, now=filled_at))
-
-    async def _answer_in_room(self, auction: UUID, line: Line, caused_at: Millis, *, aloud: bool) -> None:
-        try:
-            await self._room.say(auction, line.text)
-        except SothebaisError as error:
-            log.info("agent.room_did_not_take_it", reason=error.message)
-            return
-        if aloud:
-            return
-        assert self.on_air is not None
-        now = self._clock.now()
-        said = records.message(
-            self.on_air.agent, line, now, place="CHAT", mood=self._mood().mood, latency=now - caused_at
-        )
-        self._mind.hear(context.Line(message=said.id, text=line.text, at=now, host=True))
-        async with self._engine.begin() as connection:
-            await events.append(connection, [said])
 
     def _is_late(self, intent: SpeechIntent) -> bool:
         late = self._clock.now() >= intent.expires_at
