@@ -8,6 +8,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import secrets
+import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -24,7 +26,7 @@ import websockets
 from tests.fakes.house import a_lot, eventually, whole_log
 from tests.fakes.show import a_day, a_stage
 from tests.fakes.trials import rows_of
-from tests.integration.faults.load import Bidder, Record, Rig, complaints, free_port
+from tests.integration.faults.load import Bidder, Record, Rig, complaints
 
 from sothebais import roles
 from sothebais.bootstrap import House, open_house
@@ -255,12 +257,21 @@ async def everything_said(show: OnAir) -> str:
     return "\n".join(parts)
 
 
+def _port() -> int:
+    """A free port that no outgoing connection is given meanwhile: a role takes seconds before it listens."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as tried, contextlib.suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+
+
 @contextlib.asynccontextmanager
 async def on_air(
     data_dir: Path, environment: Mapping[str, str] | None = None, *, managers: int = 1
 ) -> AsyncIterator[OnAir]:
     """Embedded servers, engine, event-handler and stream-manager under one supervisor. Nothing is left of them."""
-    ports = [free_port() for _ in range(3 + (managers > 1))]
+    ports = [_port() for _ in range(3 + (managers > 1))]
     extra = {
         "DATABASE_URL": "",
         "REDIS_URL": "",
@@ -280,7 +291,7 @@ async def on_air(
     async with open_house(settings, name="rig", pool_size=3) as house:
         store = house.store()
         try:
-            async with Supervisor(children, servers=house.servers, quiet=True) as supervisor:
+            async with Supervisor(children, servers=house.servers) as supervisor:
                 rig = Rig(house, store, supervisor, [f"http://127.0.0.1:{ports[0]}"])
                 show = OnAir(
                     rig, f"http://127.0.0.1:{ports[2]}", f"http://127.0.0.1:{ports[3]}" if managers > 1 else None

