@@ -216,6 +216,7 @@ async def test_so_many_are_answered_at_once(house: House, store: StateStore) -> 
     taken = [host.speaker.answer(intent, house.now()) for _ in range(speaker.ANSWERS_AT_ONCE_MAX + 1)]
     assert taken == [True] * speaker.ANSWERS_AT_ONCE_MAX + [False]
     assert host.queue.dropped["FULL"] == 1
+    await asyncio.sleep(0)  # they begin
     work = tuple(host.speaker._answering)
     for task in work:
         task.cancel()
