@@ -12,7 +12,7 @@ import secrets
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 import sqlalchemy as sa
 import websockets
-from tests.fakes.house import a_lot, eventually, whole_log
+from tests.fakes.house import MINUTE, a_lot, eventually, whole_log
 from tests.fakes.show import a_day, a_stage
 from tests.fakes.trials import rows_of
 from tests.integration.faults.load import Bidder, Record, Rig, complaints
@@ -85,9 +85,14 @@ class OnAir:
         self.lots: list[UUID] = []
         self.http = httpx.AsyncClient(timeout=15.0)
 
-    async def a_day(self, *, lots: int = 2, open_now: int = 1, **terms: Any) -> None:
-        """A campaign day in its auction; so many of its lots open at once, the others much later."""
-        campaign, self.day, pieces = await a_day(self.house, lots=lots)
+    async def a_day(
+        self, *, lots: int = 2, open_now: int = 1, furnish: Callable[[], Awaitable[None]] | None = None, **terms: Any
+    ) -> None:
+        """A campaign day in its auction; so many of its lots open at once, the others much later. ``furnish`` is called
+        before the day can go on air."""
+        campaign, self.day, pieces = await a_day(self.house, status="SCHEDULED", lots=lots, begins_in=2 * MINUTE)
+        if furnish is not None:
+            await furnish()
         for number, piece in enumerate(pieces, 1):
             opens_in = 0 if number <= open_now else 30 * 60_000
             lot = await a_lot(

@@ -25,6 +25,7 @@ from tests.fakes.show import (
 )
 from typer.testing import CliRunner
 
+from sothebais import sound
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
 from sothebais.catalog.assets import AssetStore
@@ -33,7 +34,6 @@ from sothebais.db.engine import connect
 from sothebais.errors import Conflict, InvalidInput, NotFound, Unavailable
 from sothebais.state.store import StateStore
 from sothebais.stream import clip_file, render, scene_store, snapshot
-from sothebais import sound
 from sothebais.stream.chronicle import Chronicle
 from sothebais.stream.compositor import Composer
 from sothebais.stream.follower import Change

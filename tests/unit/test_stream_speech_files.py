@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sothebais.errors import InvalidInput, TooLarge
 from sothebais import sound as files
+from sothebais.errors import InvalidInput, TooLarge
 from sothebais.stream.audio.resample import to_house_rate
 from sothebais.stream.audio.signals import RATE, db
 

@@ -63,8 +63,7 @@ async def test_a_day_goes_on_air_by_itself_obeys_and_ends_with_everything_told(
             await show.rig.ready()
             assert (await show.http.get(f"{show.url}/frame.png")).status_code == 404
             assert (await show.http.get(f"{show.url}/hls/live.m3u8")).status_code == 404
-            await show.a_day()
-            await with_artworks(show)
+            await show.a_day(furnish=lambda: with_artworks(show))
             stream = await show.goes_on_air()
             await the_log_has_its_beginning(show)
             await the_state_is_in_redis(show, stream)
