@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 import sqlalchemy as sa
 import websockets
-from tests.fakes.house import MINUTE, a_lot, eventually, whole_log
+from tests.fakes.house import a_lot, eventually, whole_log
 from tests.fakes.show import a_day, a_stage
 from tests.fakes.trials import rows_of
 from tests.integration.faults.load import Bidder, Record, Rig, complaints
@@ -90,9 +90,7 @@ class OnAir:
     ) -> None:
         """A campaign day in its auction; so many of its lots open at once, the others much later. ``furnish`` is called
         before the day can go on air."""
-        campaign, self.day, pieces = await a_day(self.house, status="SCHEDULED", lots=lots, begins_in=2 * MINUTE)
-        if furnish is not None:
-            await furnish()
+        campaign, self.day, pieces = await a_day(self.house, lots=lots, furnish=furnish)
         for number, piece in enumerate(pieces, 1):
             opens_in = 0 if number <= open_now else 30 * 60_000
             lot = await a_lot(

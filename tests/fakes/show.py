@@ -1,7 +1,7 @@
 """A campaign day, a host that speaks, and the show of it folded in every way there is."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -34,10 +34,19 @@ _STAGES = {
 
 
 async def a_day(
-    house: House, *, status: str = "AUCTION", lots: int = 2, begins_in: int = 0, version: int = 3
+    house: House,
+    *,
+    status: str = "AUCTION",
+    lots: int = 2,
+    begins_in: int = 0,
+    version: int = 3,
+    furnish: Callable[[], Awaitable[None]] | None = None,
 ) -> tuple[UUID, UUID, list[UUID]]:
-    """A campaign with one day in this stage: the campaign, the day, and pieces for its lots."""
+    """A campaign with one day in this stage: the campaign, the day, and pieces for its lots. ``furnish`` is called when
+    there are pieces and no day yet."""
     slug, pieces = await a_collection(house, lots)
+    if furnish is not None:
+        await furnish()
     campaign, day, now = ids.new_id(), ids.new_id(), house.now() + begins_in
     async with house.engine.begin() as connection:
         found = await connection.execute(sa.text("select id from collections where slug = :slug"), {"slug": slug})

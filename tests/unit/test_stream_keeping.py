@@ -227,6 +227,8 @@ class Hanging:
             send=self._send, spawn=self._spawn, fault=lambda kind, text: self.faults.append((kind, text)),
         )  # fmt: skip
 
+        self.scenery.begin()
+
     def _send(self, message: m.ToMedia) -> None:
         assert isinstance(message, m.Picture)
         self.sent.append(message.ref)

@@ -66,7 +66,7 @@ class Scenery:
         self._gone: dict[str, float] = {}
         self._in_hand: set[str] = set()
         self._decoded = asyncio.Event()
-        self._hanging = self._closed = False
+        self._begun = self._hanging = self._closed = False
         self._clock = clock
         self._distrusted: tuple[str, int] | None = None
         self._without_books: Millis | None = None
@@ -149,6 +149,7 @@ class Scenery:
 
     def begin(self) -> None:
         """A media process that knows nothing yet."""
+        self._begun = True
         self._sent.clear()
         self._gone.clear()
         self._in_hand.clear()
@@ -176,7 +177,7 @@ class Scenery:
         self._gone[ref] = self._clock.monotonic()
 
     def _hang(self) -> None:
-        if not self._hanging and not self._closed and self._next() is not None:
+        if self._begun and not self._hanging and not self._closed and self._next() is not None:
             self._hanging = True
             self._spawn(self._send_pictures())
 

@@ -51,6 +51,8 @@ class MediaChild:
                 *([] if logs is None else [str(logs)]),
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
+                # its threads hand on what they allocate: with an arena for each of them memory falls to pieces
+                env={"MALLOC_ARENA_MAX": "2", **os.environ},
                 # Ctrl-C is for the supervisor
                 start_new_session=True,
             )
