@@ -2,6 +2,7 @@
 
 import random
 
+from sothebais.agent.understanding import Wish, understand
 from sothebais.rehearsal.bidders import ASKS_FROM, CURIOUS, QUESTIONS, Curiosity
 
 
@@ -34,3 +35,11 @@ def test_the_same_seed_asks_the_same_and_nobody_asks_at_once() -> None:
     assert evening(7, 9) != evening(8, 9)
     one = Curiosity(CURIOUS[0], random.Random(1))
     assert one.question({"id": "lot", "lot_number": len(CURIOUS)}, ASKS_FROM - 0.01) is None
+
+
+def test_the_host_understands_whatever_they_ask() -> None:
+    understood = [understand(text) for text in QUESTIONS]
+    assert all(one.kind == "QUESTION" for one in understood)
+    wishes = [one.ask for one in understood]
+    assert Wish.OFF_TOPIC not in wishes
+    assert len(set(wishes)) == len(QUESTIONS)

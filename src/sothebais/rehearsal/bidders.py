@@ -54,13 +54,13 @@ CURIOUS = ("chen", "freya", "hina")
 QUESTIONS = (
     "Sable, who made this one?",
     "Sable, what is the story of this piece?",
-    "Sable, what happens if somebody bids in the last seconds?",
+    "Sable, what happens with late bids?",
     "Sable, how many bids do we have?",
     "Sable, are you really an AI?",
     "Sable, how do I bid?",
     "Sable, what comes next tonight?",
-    "Sable, can anybody check all this afterwards?",
-    "Sable, you are in fine form tonight.",
+    "Sable, how can I verify the result?",
+    "Sable, who are you?",
 )
 ASKS_FROM, ASKS_UNTIL = 0.2, 0.5
 
