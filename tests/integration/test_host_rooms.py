@@ -208,6 +208,22 @@ async def test_people_are_answered_in_the_room_at_once_while_something_else_is_s
         assert host.speaker._answers == {} or len(host.queue) > 0
 
 
+async def test_who_comes_while_too_many_are_being_answered_is_told_to_the_log_as_not_answered(
+    house: House,
+    engine: AuctionEngine,
+    client: httpx.AsyncClient,
+    host: session.HostSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(speaker, "ANSWERS_AT_ONCE_MAX", 0)
+    lot = await an_open_lot(house, engine)
+    _, who = await signed_in(client, "ana")
+    await write(client, lot, "Sable, who made this piece?", who)
+    (found,) = await interactions(house, 1)
+    assert (found["answered"], found["reason"]) == (False, "BUSY")
+    assert not [data for _, data in await said(house) if data["intent"] == "ANSWER"]
+
+
 async def test_so_many_are_answered_at_once(house: House, store: StateStore) -> None:
     host = session.HostSession(house.agent_parts(store))
     intent = intents.question(

@@ -24,7 +24,7 @@ from sothebais.agent.context import Mind
 from sothebais.agent.facts import HouseFacts
 from sothebais.agent.feelings import History
 from sothebais.agent.intents import Watch
-from sothebais.agent.manners import Manners
+from sothebais.agent.manners import Manners, Silence
 from sothebais.agent.model import Facts
 from sothebais.agent.mood import MoodState, Stimulus, decayed, react
 from sothebais.agent.on_air import OnAir
@@ -287,7 +287,8 @@ class HostSession:
             self._note(line, line.text, event.timestamp)
             return
         reception = self.manners.receive(line.text, line.user, now, by_name=by_name)
-        answered = reception.silence is None
+        silence = reception.silence or (Silence.BUSY if self.speaker.busy else None)
+        answered = silence is None
         REPLIES.labels(str(answered).lower()).inc()
         record = records.interaction(
             self.character.id,
@@ -298,7 +299,7 @@ class HostSession:
             kind=reception.understood.kind,
             sentiment=reception.understood.sentiment,
             answered=answered,
-            reason=None if reception.silence is None else str(reception.silence),
+            reason=None if silence is None else str(silence),
         )
         async with self._parts.engine.begin() as connection:
             await events.append(connection, [record])

@@ -108,6 +108,11 @@ class Speaker:
         """Whether something is being said."""
         return self._saying is not None
 
+    @property
+    def busy(self) -> bool:
+        """Whether as many people are being answered as may be."""
+        return len(self._answering) >= ANSWERS_AT_ONCE_MAX
+
     def offer(self, intent: SpeechIntent, caused_at: Millis) -> None:
         """Something worth saying, unless the host is silenced."""
         if self._steering.muted:
@@ -120,7 +125,7 @@ class Speaker:
 
     def answer(self, intent: SpeechIntent, caused_at: Millis) -> bool:
         """Answer somebody in a room, and on air where there is time; False when too many are being answered."""
-        if len(self._answering) >= ANSWERS_AT_ONCE_MAX:
+        if self.busy:
             self.queue.dropped["FULL"] += 1
             return False
         task = asyncio.create_task(self._guarded(self._answer(intent, caused_at)))
