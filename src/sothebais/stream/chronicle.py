@@ -80,6 +80,7 @@ class Chronicle:
         self._viewers: int | None = None
         self._speaking = Speaking(facts.host, frozenset(self._lots), facts.expressions)
         self._at: Millis = facts.begins_at
+        self._begun = False
         self._on_air = OnAir(self._choice(self._at).scene, facts.begins_at)
         self._kept: tuple[Moment, Millis] | None = None
         for told in facts.course:
@@ -181,6 +182,9 @@ class Chronicle:
         """Take an event that is the next; whether anything of it is shown."""
         if told.place is None:  # a reading, by another machine's clock
             return self._fold(told, steps_only)
+        if not self._begun:
+            # operators may begin before the plan does
+            self._begun, self._at = True, min(self._at, told.at)
         at = max(self._at, told.at)
         on_air = self._directed(at)[0]
         if not self._fold(told, steps_only):

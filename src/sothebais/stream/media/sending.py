@@ -74,6 +74,7 @@ class Sending(threading.Thread):
         self.failure: BaseException | None = None
         self._key = False
         self._key_at = -KEYS_APART_S
+        self._key_frame = 0
         self._rate: int | None = None
         self._position: str | None = None
         self._position_told = False
@@ -148,9 +149,11 @@ class Sending(threading.Thread):
         if position != self._position or not self._position_told:
             self._position, self._position_told = position, True
             self._shown(Shown(frame * 1_000_000 // self._pace.fps, position, round(at)))
-        key = self._key and time.monotonic() - self._key_at >= KEYS_APART_S
+        # the encoder counts the frames it is given: where some were left out, its next key frame would come late
+        due = frame - self._key_frame >= self._encoder.form.key_interval
+        key = due or (self._key and time.monotonic() - self._key_at >= KEYS_APART_S)
         if key:
-            self._key, self._key_at = False, time.monotonic()
+            self._key, self._key_at, self._key_frame = False, time.monotonic(), frame
         for packet in self._encoder.picture(buffer, frame, at, key=key):
             self.counts.bytes += len(packet.data)
             self._hand_on(packet)
