@@ -9,7 +9,6 @@ from tests.fakes.host import on_duty, said, says
 from tests.fakes.house import a_user, an_open_lot, bid, signed_in, step
 from tests.fakes.sign_ins import API
 
-from sothebais import ids
 from sothebais.agent import orders, transcript
 from sothebais.api.app import create_app
 from sothebais.auctions.engine import AuctionEngine
@@ -105,7 +104,12 @@ async def test_older_lines_are_a_page_further_and_what_operators_say_is_marked_a
 
 
 @pytest.mark.parametrize(
-    "path", ["/auctions/nothing/transcript", f"/auctions/{ids.new_id()}/transcript", "/transcript?after=x"]
+    "path",
+    [
+        "/auctions/nothing/transcript",
+        "/auctions/01a21516-99da-7000-80f5-41635d87c4d6/transcript",
+        "/transcript?after=x",
+    ],
 )
 async def test_what_is_not_there_is_said_so(pages: httpx.AsyncClient, path: str) -> None:
     assert (await pages.get(path)).status_code == 404
