@@ -19,11 +19,10 @@ JSON = st.recursive(
 FIELDS = st.sampled_from(
     ("name", "bio", "lore", "topics", "adjectives", "style", "messageExamples", "postExamples", "settings", "plugins", "system", "x")
 )  # fmt: skip
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=9)
 LINE = st.one_of(
-    st.fixed_dictionaries(
-        {"user": WORDS, "content": st.fixed_dictionaries({"text": st.text(max_size=9), "action": WORDS})}
-    ),
-    st.fixed_dictionaries({"name": WORDS, "content": st.fixed_dictionaries({"text": st.text(max_size=9)})}),
+    st.fixed_dictionaries({"user": WORDS, "content": st.fixed_dictionaries({"text": TEXTS, "action": WORDS})}),
+    st.fixed_dictionaries({"name": WORDS, "content": st.fixed_dictionaries({"text": TEXTS})}),
 )
 GOOD = st.fixed_dictionaries(
     {"name": WORDS, "bio": WORDS | st.lists(WORDS, max_size=3)},

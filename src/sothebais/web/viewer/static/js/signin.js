@@ -94,3 +94,6 @@ $("#recovery").addEventListener("click", () => {
   $("#code").value = "";
   $("#code").focus();
 });
+
+// before this line a button would have sent its form to nowhere
+for (const button of document.querySelectorAll("[data-waits]")) button.disabled = false;
