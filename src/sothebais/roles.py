@@ -43,6 +43,8 @@ STOP_LOOK_S = 0.1
 #: Requests under way have so long to finish when the process is asked to stop.
 DRAIN_S = 5
 BACKLOG = 2_048
+#: How far the host steps back for everybody else.
+AGENT_NICE = 5
 
 type Background = Callable[[], Coroutine[Any, Any, None]]
 
@@ -222,6 +224,8 @@ async def _stream_manager(settings: Settings, port: int | None, parent: int | No
 async def _agent_service(settings: Settings, port: int | None, parent: int | None) -> None:
     """The host. It listens for nobody but those who ask how it is."""
     listener = bind(settings.host, port or settings.agent_port)
+    # a voice takes a core while it works; bids and pictures come first
+    os.nice(AGENT_NICE)
     async with open_house(settings, name=AGENT_SERVICE, pool_size=4) as house:
         store = house.store()
         parts = house.api_parts(None, store)
