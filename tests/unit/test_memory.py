@@ -75,10 +75,7 @@ def test_what_people_say_of_themselves_is_kept_as_their_words(line: str) -> None
 
 
 def test_no_attack_of_the_collection_becomes_a_memory() -> None:
-    path = DATA / "redteam.json"
-    if not path.exists():
-        pytest.skip("the collection of attacks is not there yet")
-    attacks = json.loads(path.read_text())["attacks"]
+    attacks = json.loads((DATA / "redteam.json").read_text())["attacks"]
     assert len(attacks) > 20
     for attack in attacks:
         kept = wording.hearsay(attack["text"])
