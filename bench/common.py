@@ -56,6 +56,23 @@ class BenchFailed(Exception):
     """A figure is worth nothing because something that must hold did not."""
 
 
+def measured(run: Callable[[bool], Any]) -> dict[str, Any] | None:
+    """Run a bench as the command line asks, ``quick`` or not; what it found, for a table, or null where it was printed as
+    JSON. Ends the process with a word for a wrong option and for a bench that failed."""
+    unknown = set(sys.argv[1:]) - {"--json", "--quick"}
+    if unknown:
+        sys.exit(f"Unknown option {min(unknown)}. There are --json and --quick.")
+    try:
+        found: dict[str, Any] = uvloop.run(run("--quick" in sys.argv))
+    except (BenchFailed, TimeoutError) as error:
+        print(f"failed: {error or 'something did not come in time'}", file=sys.stderr)
+        sys.exit(1)
+    if "--json" in sys.argv:
+        print(json.dumps(found))
+        return None
+    return found
+
+
 class Figure(msgspec.Struct, kw_only=True):
     """What one design did in one round, or the medians of its rounds."""
 

@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import json
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -24,11 +23,10 @@ from typing import Any, Final
 
 import httpx
 import sqlalchemy as sa
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench.common import BenchFailed, percentile
+from bench.common import BenchFailed, measured, percentile
 from bench.pixel import _ports as free_ports
 from bench.pixel import signed_in
 from sothebais.agent import intents
@@ -258,16 +256,8 @@ def report(lots: int, found: Sequence[Line], free: Sequence[Line]) -> dict[str, 
 
 def main() -> None:
     """Run with ``--json`` and ``--quick``."""
-    unknown = set(sys.argv[1:]) - {"--json", "--quick"}
-    if unknown:
-        sys.exit(f"Unknown option {min(unknown)}. There are --json and --quick.")
-    try:
-        found = uvloop.run(run("--quick" in sys.argv))
-    except (BenchFailed, TimeoutError) as error:
-        print(f"failed: {error or 'something did not come in time'}", file=sys.stderr)
-        sys.exit(1)
-    if "--json" in sys.argv:
-        print(json.dumps(found))
+    found = measured(run)
+    if found is None:
         return
     table = Table("", "ms", "target", title="From an event to the host's first sound")
     for name in ("first_sound_ms_p50", "first_sound_ms_p90", "first_sound_ms_p99", "starts_at_ms_p50"):

@@ -17,7 +17,6 @@ import random
 import shutil
 import socket
 import struct
-import sys
 import tempfile
 import time
 from base64 import b64decode
@@ -32,13 +31,12 @@ import av
 import httpx
 import numpy as np
 import sqlalchemy as sa
-import uvloop
 import websockets
 from msgspec import structs
 from rich.console import Console
 from rich.table import Table
 
-from bench.common import BenchFailed, percentile
+from bench.common import BenchFailed, measured, percentile
 from sothebais.bootstrap import House, open_house
 from sothebais.campaigns import schedule
 from sothebais.campaigns import service as campaigns
@@ -425,16 +423,8 @@ def report(
 
 def main() -> None:
     """Run with ``--json`` and ``--quick``; exits with 1 when the picture does not show what it says."""
-    unknown = set(sys.argv[1:]) - {"--json", "--quick"}
-    if unknown:
-        sys.exit(f"Unknown option {min(unknown)}. There are --json and --quick.")
-    try:
-        found = uvloop.run(run("--quick" in sys.argv))
-    except (BenchFailed, TimeoutError) as error:
-        print(f"failed: {error or 'something did not come in time'}", file=sys.stderr)
-        sys.exit(1)
-    if "--json" in sys.argv:
-        print(json.dumps(found))
+    found = measured(run)
+    if found is None:
         return
     table = Table("", "", "target", title="From a bid to the picture")
     for name, value in found["results"].items():

@@ -76,7 +76,9 @@ def _below_thousand(number: int) -> str:
 
 def ordinal(number: int) -> str:
     """``21`` as "twenty-first"."""
-    head, sign, last = re.fullmatch(r"(.*?)([ -]?)([a-z]+)", cardinal(number)).groups()  # type: ignore[union-attr]
+    words = re.fullmatch(r"(.*?)([ -]?)([a-z]+)", cardinal(number))
+    assert words is not None  # a cardinal ends with a word
+    head, sign, last = words.groups()
     if last in _ORDINALS:
         word = _ORDINALS[last]
     elif last.endswith("y"):
