@@ -77,8 +77,10 @@ def verify(
     )
     out.print(f"  {report.events} events, {report.bids} bids, head {report.head}", highlight=False)
     if report.unknown_maxima:
+        many = report.unknown_maxima > 1
         out.print(
-            f"  {report.unknown_maxima} standing maxima are secret; at every place the prices prove enough of them."
+            f"  {report.unknown_maxima} standing {'maxima stay' if many else 'maximum stays'} secret;"
+            f" at every place the prices prove enough of {'them' if many else 'it'}."
         )
     if signed_by is None and is_file:
         out.print("  Nobody has signed this file, so nothing proves that the log ends here.")
