@@ -5,7 +5,7 @@ kept and only its changed parts converted (other converters differ; mixing them 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -34,6 +34,8 @@ class I420Frame:
         self.y = flat[:luma].reshape(height, width)
         self.u = flat[luma : luma + chroma].reshape(height // 2, width // 2)
         self.v = flat[luma + chroma :].reshape(height // 2, width // 2)
+        #: Where parts are converted to: memory from the system would cost as much as converting into it.
+        self._scratch: Pixels = np.empty(width * height * 3 // 2, np.uint8)
 
     def convert(self, bgra: Pixels, rects: Iterable[Rect]) -> None:
         """Take the parts over from the BGRA picture. The rects have even edges (``damage.merged``)."""
@@ -42,10 +44,11 @@ class I420Frame:
                 cv2.cvtColor(bgra, cv2.COLOR_BGRA2YUV_I420, dst=self.buffer)
                 continue
             x, y, w, h = rect.x, rect.y, rect.w, rect.h
-            part: Any = cv2.cvtColor(bgra[y : y + h, x : x + w], cv2.COLOR_BGRA2YUV_I420)
-            flat = part.reshape(-1)
             luma, quarter = w * h, w * h // 4
             half = (h // 2, w // 2)
+            flat = self._scratch[: luma + 2 * quarter]
+            part = flat.reshape(h * 3 // 2, w)
+            cv2.cvtColor(bgra[y : y + h, x : x + w], cv2.COLOR_BGRA2YUV_I420, dst=part)
             self.y[y : y + h, x : x + w] = part[:h]
             y, x, h, w = y // 2, x // 2, h // 2, w // 2
             self.u[y : y + h, x : x + w] = flat[luma : luma + quarter].reshape(half)

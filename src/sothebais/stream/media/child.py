@@ -51,8 +51,9 @@ class MediaChild:
                 *([] if logs is None else [str(logs)]),
                 pass_fds=(theirs.fileno(),),
                 stdin=asyncio.subprocess.DEVNULL,
-                # its threads hand on what they allocate: with an arena for each of them memory falls to pieces
-                env={"MALLOC_ARENA_MAX": "2", **os.environ},
+                # its threads hand on what they allocate: with an arena for each of them memory falls to pieces; and
+                # those of a matrix library would spin beside the clock's
+                env={"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", **os.environ},
                 # Ctrl-C is for the supervisor
                 start_new_session=True,
             )
