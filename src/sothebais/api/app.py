@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.telemetry import TelemetryConfig
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from sothebais.api import docs_page, errors, headers, openapi
 from sothebais.api.door import Door
@@ -44,10 +47,30 @@ from sothebais.api.routes import (
 from sothebais.api.writes import Idempotency
 from sothebais.stream.engine import StreamManager
 
+#: The house traces and counts requests itself (``Envelope``); the framework would do it again, and asks for each request.
+_SILENT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+
+
+class Application(FastAPI):
+    """The framework's application behind the house's own layers: what these answer never enters it."""
+
+    def __init__(self, parts: ApiParts, **described: Any) -> None:
+        super().__init__(**described, telemetry=_SILENT)
+        self.state.parts = parts
+        settings = parts.settings
+        self._front = Envelope(
+            bids.Lane(super().__call__, parts), always=headers.always(settings), defaults=headers.defaults(settings)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._front(scope, receive, send)
+
 
 def create_app(parts: ApiParts) -> FastAPI:
     """The API over these parts. It opens and closes nothing; whoever made the parts does."""
-    app = FastAPI(
+    app = Application(
+        parts,
         title="SothebAIs",
         version="1.0",
         docs_url=None,
@@ -56,14 +79,11 @@ def create_app(parts: ApiParts) -> FastAPI:
         redirect_slashes=False,
         description="A livestreamed auction house for art.",
     )
-    app.state.parts = parts
     app.router.routes.extend(_routes())
     errors.install(app)
     # the last one added is the outermost
     app.add_middleware(Idempotency, parts=parts)
     app.add_middleware(Door, parts=parts)
-    app.add_middleware(bids.Lane, parts=parts)
-    app.add_middleware(Envelope, always=headers.always(parts.settings), defaults=headers.defaults(parts.settings))
     app.openapi = lambda: openapi.build(app)  # type: ignore[method-assign]
     return app
 
@@ -96,7 +116,7 @@ def _routes() -> Sequence[BaseRoute]:
 
 def create_operations_app(parts: ApiParts) -> FastAPI:
     """Health, readiness and metrics alone: for roles that serve nothing else."""
-    app = FastAPI(title="SothebAIs operations", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="SothebAIs operations", docs_url=None, redoc_url=None, openapi_url=None, telemetry=_SILENT)
     app.state.parts = parts
     app.include_router(operations.router)
     errors.install(app)
@@ -106,7 +126,14 @@ def create_operations_app(parts: ApiParts) -> FastAPI:
 
 def create_stream_app(parts: ApiParts, manager: StreamManager) -> FastAPI:
     """What the stream-manager serves: the picture in all its forms, health and metrics."""
-    app = FastAPI(title="SothebAIs stream", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(
+        title="SothebAIs stream",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry=_SILENT,
+    )
     app.state.parts, app.state.stream = parts, manager
     app.include_router(stream_live.router, prefix="/api/v1")
     app.include_router(operations.router)
