@@ -11,6 +11,7 @@ import pytest
 from sothebais.stream import preview as module
 from sothebais.stream.encoding import Format
 from sothebais.stream.media import messages as m
+from sothebais.stream.players import GONE_S, Players
 from sothebais.stream.preview import BEHIND_BYTES_MAX, MESSAGES_MAX, STUCK_S, Frame, Preview, Watcher
 
 
@@ -309,3 +310,25 @@ async def test_whoever_waits_is_woken() -> None:
     assert await asyncio.wait_for(waiting, 1.0) is None
     watcher.put(Frame(b"y", text=True))
     assert await watcher.next() is None
+
+
+def test_who_plays_hls_is_a_viewer_until_it_asks_no_more() -> None:
+    room = Room()
+    room.preview.join("mp4")
+    for _ in range(5):
+        room.preview.players.asked("192.0.2.1 a browser")
+        room.preview.players.asked("192.0.2.1 a television")
+        room.clock.at += GONE_S / 2
+    assert room.preview.viewers == 3
+    room.preview.players.asked("192.0.2.1 a browser")
+    room.clock.at += GONE_S / 2 + 0.1
+    assert room.preview.viewers == 2
+    room.clock.at += GONE_S
+    assert room.preview.viewers == 1
+
+
+def test_players_are_told_apart_up_to_a_bound() -> None:
+    players = Players(SetClock(), players_max=3)
+    for number in range(5):
+        players.asked(str(number))
+    assert len(players) == 3

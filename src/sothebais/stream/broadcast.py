@@ -430,7 +430,7 @@ class Broadcast:
             self.child.kill()
 
     def _count_viewers(self) -> None:
-        self.viewers = len(self._preview)
+        self.viewers = self._preview.viewers
         self.peak = max(self.peak, self.viewers)
         publishing.WATCHERS.set(self.viewers)
         self._spawn(self._states.viewers(self.viewers, None, self.peak, self._clock.now()))

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from sothebais.clock import Clock
 from sothebais.stream.media import messages as m
+from sothebais.stream.players import Players
 
 type Form = Literal["packets", "mp4"]
 
@@ -138,6 +139,7 @@ class Preview:
         self._want = want
         self._watchers_max = watchers_max
         self._watchers: set[Watcher] = set()
+        self.players = Players(clock)
         self._stream = ""
         self._hello: m.Hello | None = None
         self._initial: Frame | None = None
@@ -147,6 +149,11 @@ class Preview:
 
     def __len__(self) -> int:
         return len(self._watchers)
+
+    @property
+    def viewers(self) -> int:
+        """Who watches here, in whatever form."""
+        return len(self._watchers) + len(self.players)
 
     def has_room(self, address: str = "") -> bool:
         """Whether another may come, from that address."""

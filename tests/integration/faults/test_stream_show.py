@@ -113,6 +113,12 @@ async def the_state_is_in_redis(show: OnAir, stream) -> None:  # type: ignore[no
     assert '"UP"' in text
 
 
+async def a_player_is_a_viewer(show: OnAir) -> bool:
+    await show.http.get(f"{show.url}/hls/live.m3u8")
+    held = await show.store.get(keys.stream_viewers((await show.row())["id"]))
+    return held is not None and b'"web":1' in held
+
+
 async def its_picture_is_served(show: OnAir) -> None:
     async def coloured() -> bool:
         picture, position, at = await show.frame()
@@ -136,6 +142,7 @@ async def its_picture_is_served(show: OnAir) -> None:
     initial = text.partition('MAP:URI="')[2].partition('"')[0]
     segments = [line for line in later.text.splitlines() if line.endswith(".m4s") and line[0] != "#"][-2:]
     data = b""
+    await eventually(lambda: a_player_is_a_viewer(show), "who plays HLS is counted", patience_s=PATIENCE_S)
     for name in (initial, *segments):
         piece = await show.http.get(f"{show.url}/hls/{name}")
         assert piece.status_code == 200

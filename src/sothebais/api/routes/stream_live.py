@@ -8,6 +8,7 @@ import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -25,6 +26,8 @@ router = APIRouter(prefix="/stream", tags=["stream"])
 _HLS_NAME: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,80}\.(m3u8|m4s|mp4)")
 _HLS_TYPES: Final = {"m3u8": "application/vnd.apple.mpegurl", "m4s": "video/iso.segment", "mp4": "video/mp4"}
 WIDTH_MAX: Final = 1_920
+#: So much of a player's name tells those behind one address apart.
+AGENT_LENGTH_MAX: Final = 200
 #: A watcher that is let go has so long to hear why.
 GOODBYE_S: Final = 2.0
 #: Anybody may show the stream; it is public.
@@ -40,6 +43,15 @@ def manager_of(request: Any) -> StreamManager | None:
     """The stream-manager of this process; null where it is elsewhere."""
     manager: StreamManager | None = getattr(request.app.state, "stream", None)
     return manager
+
+
+def _address(connection: HTTPConnection) -> str:
+    """Where somebody comes from."""
+    return addresses.client_address(
+        connection.client.host if connection.client else "",
+        connection.headers.get("x-forwarded-for"),
+        addresses.networks(parts_of(connection).settings.live_trusted_proxies),
+    )
 
 
 def _elsewhere(request: Request, rest: str) -> RedirectResponse:
@@ -125,6 +137,7 @@ async def hls(
         raise NotFound("There is no such piece of the stream.")
     content: str | bytes | None
     if match[1] == "m3u8":
+        manager.preview.players.asked(f"{_address(request)} {request.headers.get('user-agent', '')[:AGENT_LENGTH_MAX]}")
         content, cached = await manager.hls.playlist(msn, part), "no-cache"
     else:
         content, cached = await manager.hls.piece(name), "public, max-age=60, immutable"
@@ -158,11 +171,7 @@ async def preview(socket: WebSocket, format: Form = "packets") -> None:
             )
         )
         return
-    address = addresses.client_address(
-        socket.client.host if socket.client else "",
-        socket.headers.get("x-forwarded-for"),
-        addresses.networks(settings.live_trusted_proxies),
-    )
+    address = _address(socket)
     if not manager.preview.has_room(address):
         await socket.send_denial_response(
             problem(Unavailable("Too many watch here at the moment. Try again later.", retry_after=5))
