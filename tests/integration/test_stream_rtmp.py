@@ -26,6 +26,7 @@ from sothebais.stream.outputs.sinks import Recording, Templates, open_rtmp
 KEY = "sk-Zr4-very-secret"
 #: The promise is a second; a machine that does other work too may need another one.
 BACK_S_MAX = 2.0
+UP_S_MAX = 15.0
 BACK_S_PROMISED = 1.0
 NOISE = Format(width=320, height=240, fps=30, video_kbps=60_000, preset="ultrafast")
 
@@ -214,6 +215,7 @@ def test_a_server_that_stands_still_holds_up_nobody(
     ]
     templates = Templates(encoder)
     asked = threading.Event()
+    made = time.monotonic()
     reports: list[tuple[float, OutputReport]] = []
 
     def report(one: OutputReport) -> None:
@@ -231,6 +233,9 @@ def test_a_server_that_stands_still_holds_up_nobody(
         Output(spec, opener, report=report, ask_key=asked.set)
         for spec, opener in zip(specs, openers.values(), strict=True)
     ]
+    while sum(one.up for _, one in reports) < len(outputs):
+        assert time.monotonic() - made < UP_S_MAX, "not every output came up"
+        time.sleep(0.01)
     begun, frame = time.monotonic(), 0
     longest_feed = latest = 0.0
     most_waiting = 0
