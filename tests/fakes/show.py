@@ -135,10 +135,20 @@ def a_scene(scene: str, actor: UUID | None, *, revision: int = 0, transition: st
     }  # fmt: skip
 
 
+async def _shown() -> snapshot.House:
+    return SHOWN
+
+
 @contextlib.asynccontextmanager
-async def following(house: House, store: StateStore | None = None, **given: Any) -> AsyncIterator[Follower]:
+async def following(
+    house: House,
+    store: StateStore | None = None,
+    *,
+    pictured: Callable[[], Awaitable[snapshot.House]] = _shown,
+    **given: Any,
+) -> AsyncIterator[Follower]:
     """A follower at work; one that failed by itself fails the test."""
-    follower = Follower(house.database_url, store, clock=house.clock, house=SHOWN, **given)
+    follower = Follower(house.database_url, store, clock=house.clock, house=pictured, **given)
     follower.start()
     try:
         yield follower

@@ -159,7 +159,8 @@ async def test_what_a_follower_told_is_what_a_rendering_shows_at_that_place_of_t
         assert without_position(chronicle.state(change.at)) == without_position(change.state)
         last = change.state.on_air.scene
     assert last == "sold"
-    assert len(sale.changes) > 6
+    # a machine that stands still for a moment is told of fewer states, each of them whole
+    assert len(sale.changes) > 3
 
 
 async def test_a_clip_is_a_file_that_begins_at_once_and_sounds(house: House, sale: Sale, tmp_path: Path) -> None:

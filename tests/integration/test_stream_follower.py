@@ -1,8 +1,10 @@
 """The show's follower on a real house: what it tells is what the log says, however it came to know it."""
 
+import time
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace as replace_fields
 from tests.fakes.house import (
     MINUTE,
     a_lot,
@@ -14,6 +16,7 @@ from tests.fakes.house import (
     step,
 )
 from tests.fakes.show import (
+    SHOWN,
     a_day,
     a_message,
     a_mood,
@@ -28,12 +31,18 @@ from tests.fakes.show import (
     without_position,
 )
 
+from sothebais.agent import characters
+from sothebais.agent.character import Picture
+from sothebais.agent.sable import SABLE
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
 from sothebais.db.engine import connect
+from sothebais.errors import Unavailable
+from sothebais.events.actions import Actor
 from sothebais.state.keys import Channel
 from sothebais.state.store import Publication, StateStore
 from sothebais.stream import follower as follower_module
+from sothebais.stream import snapshot
 from sothebais.stream.follower import Change
 from sothebais.stream.show import LotStatus
 from sothebais.users.tables import Role
@@ -258,11 +267,11 @@ async def test_what_an_older_transaction_held_up_is_shown_soon_after_its_end_tho
             held = older.transaction()
             await held.start()
             await older.execute("select pg_current_xact_id()")
+            looked_at = time.monotonic() - follower.silent_for
             await tell(house, "agent:mood", a_mood("EXCITED"))
-            read = follower.silent_for
 
             async def looked_again() -> bool:
-                return follower.silent_for < read
+                return time.monotonic() - follower.silent_for > looked_at + 0.001
 
             await eventually(looked_again, "the bell is heard")
             assert follower.current is not None
@@ -272,6 +281,53 @@ async def test_what_an_older_transaction_held_up_is_shown_soon_after_its_end_tho
             await older.close()
         change = await caught_up(house, follower)
         assert change.state.host.mood == "EXCITED"
+
+
+async def test_another_host_and_its_own_pictures_are_shown_as_soon_as_the_house_has_them(house: House) -> None:
+    _, day, _ = await a_day(house)
+    await tell(house, "agent:mood", a_mood("EXCITED"))
+    async with following(house, day=day, pictured=house.pictured) as follower:
+        change = await caught_up(house, follower)
+        assert (change.state.host.name, change.state.host.picture) == ("Sable", None)
+        face = Picture(asset="EXPRESSION/calm", moods=("NEUTRAL",))
+        own = replace_fields(SABLE, name="Odile", expressions={"calm": face}, default_expression="calm")
+        who = Actor(await a_user(house, "otto"), "OPERATOR")
+        await characters.put(house.engine, own, who, house.now(), reason="a guest")
+        await caught_up(house, follower)
+
+        async def hosts() -> bool:
+            shown = follower.current
+            return shown is not None and (shown.state.host.name, shown.state.host.picture) == (
+                "Odile",
+                "EXPRESSION/calm",
+            )
+
+        await eventually(hosts, "the other host is shown")
+
+
+async def test_a_house_that_does_not_answer_is_waited_for_and_then_shown_as_it_was(house: House) -> None:
+    _, day, _ = await a_day(house)
+    asked = 0
+
+    async def answers_once() -> snapshot.House:
+        nonlocal asked
+        asked += 1
+        if asked != 2:
+            raise Unavailable("nobody answers")
+        return SHOWN
+
+    async with following(house, day=day, pictured=answers_once) as follower:
+        change = await caught_up(house, follower)
+        assert change.state.bid_hint == SHOWN.bid_hint
+        who = Actor(await a_user(house, "otto"), "OPERATOR")
+        await characters.put(house.engine, replace_fields(SABLE, name="Odile"), who, house.now(), reason="a guest")
+
+        async def asked_again() -> bool:
+            return asked >= 3
+
+        await eventually(asked_again, "the house is asked again")
+        change = await caught_up(house, follower)
+        assert (change.state.host.name, change.state.bid_hint) == ("Sable", SHOWN.bid_hint)
 
 
 async def test_how_many_watch_is_heard_from_redis(house: House, store: StateStore) -> None:

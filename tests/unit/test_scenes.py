@@ -49,7 +49,7 @@ def test_a_scene_comes_back_from_its_json_unchanged(one: Scene) -> None:
 def test_the_schema_knows_every_type_that_can_be_drawn() -> None:
     document = schema()
     mapped = document["$defs"]["AnyElement"]["discriminator"]["mapping"]
-    assert set(mapped) == set(ElementType.__value__.__args__) - {"stream"}
+    assert set(mapped) == set(ElementType.__value__.__args__)
     assert len(SHOWS) == len(mapped)
     assert document["additionalProperties"] is False
 

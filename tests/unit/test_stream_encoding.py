@@ -63,7 +63,12 @@ def test_containers_are_told_to_be_readable_at_any_moment_and_to_keep_their_time
 
 
 def test_rtmp_has_a_time_limit_and_rtmps_is_verified_against_what_the_settings_say() -> None:
-    plain = {"flvflags": "no_duration_filesize", "rw_timeout": "3000000", "flush_packets": "1"}
+    plain = {
+        "flvflags": "no_duration_filesize",
+        "rw_timeout": "3000000",
+        "send_buffer_size": "262144",
+        "flush_packets": "1",
+    }
     assert encoding.rtmp_options("rtmp://server/app/key", ca_file="/ca.pem") == plain
     assert encoding.rtmp_options("rtmps://server/app/key") == plain | {"tls_verify": "1"}
     assert encoding.rtmp_options("rtmps://server/app/key", ca_file="/ca.pem") == plain | {

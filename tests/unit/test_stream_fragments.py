@@ -13,7 +13,7 @@ from tests.fakes.encoded import TINY, encode, encoded
 from sothebais.errors import InvalidInput
 from sothebais.stream import recordings
 from sothebais.stream.encoder import Encoder, Packet
-from sothebais.stream.outputs import sinks
+from sothebais.stream.outputs import room, sinks
 from sothebais.stream.outputs.fragments import Fragments, Piece, boxes, pieces
 from sothebais.stream.outputs.output import SinkRefused
 from sothebais.stream.outputs.sinks import Recording, Templates
@@ -130,11 +130,15 @@ def test_a_recording_is_not_begun_on_a_short_disk_and_ends_on_one_that_becomes_s
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, packets = encoded(75)
-    free = 1_000
-    monkeypatch.setattr(sinks.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
+    free = room.ROOM_BYTES_MIN
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: type("Usage", (), {"free": free}))
     monkeypatch.setattr(sinks, "DISK_LOOK_S", 0.0)
-    with pytest.raises(SinkRefused, match=r"the disk has 0\.0 GB left"):
-        Recording(tmp_path / "a.mp4", Templates(encoder), disk_free_bytes_min=1_001)
+    with pytest.raises(SinkRefused, match=r"the disk has 8 MB left, recordings begin at 2\.0 GB"):
+        Recording(tmp_path / "a.mp4", Templates(encoder), disk_free_bytes_min=2_000_000_000)
+    free -= 1
+    with pytest.raises(SinkRefused, match="recordings begin at 8 MB"):
+        Recording(tmp_path / "a.mp4", Templates(encoder), disk_free_bytes_min=0)
+    free += 1
     assert not (tmp_path / "a.mp4").exists()
     recording = Recording(tmp_path / "a.mp4", Templates(encoder), disk_free_bytes_min=1_000)
     written = iter(packets)

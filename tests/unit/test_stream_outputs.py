@@ -21,7 +21,7 @@ from sothebais.stream.outputs.model import (
     longer,
 )
 from sothebais.stream.outputs.output import Output, SinkRefused, reason_of
-from sothebais.stream.rate import BEHIND_PACKETS, CALM_PACKETS, CALM_S, CHANGE_EVERY_S, RateControl
+from sothebais.stream.rate import BEHIND_PACKETS, CALM_PACKETS, CALM_S, CALM_S_MAX, CHANGE_EVERY_S, RateControl
 
 SECRET = "rtmp://server/live/SECRET-KEY"
 SPEC = OutputSpec(name="x", kind="RTMP", target=SECRET)
@@ -275,8 +275,11 @@ def test_a_reason_never_has_the_address() -> None:
 # the bit rate
 
 
-def reading(waiting: int, *, name: str = "x", kind: str = "RTMP", up: bool = True) -> OutputReading:
-    return OutputReading(name=name, kind=kind, up=up, waiting=waiting, dropped=0, sent_bytes=0)  # type: ignore[arg-type]
+def reading(
+    waiting: int, *, name: str = "x", kind: str = "RTMP", up: bool = True, sent_kbit: float = 0
+) -> OutputReading:
+    sent = round(sent_kbit * 125)
+    return OutputReading(name=name, kind=kind, up=up, waiting=waiting, dropped=0, sent_bytes=sent)  # type: ignore[arg-type]
 
 
 def test_the_rate_falls_while_an_output_cannot_keep_up_and_no_further_than_its_least() -> None:
@@ -301,6 +304,53 @@ def test_the_rate_rises_after_a_calm_and_no_further_than_it_was() -> None:
     assert control.decide([reading(0)], 50.0 + CALM_S) == (700, 875, "all outputs keep up", None)
     assert control.decide([reading(0)], 50.0 + 2 * CALM_S) == (875, 1_000, "all outputs keep up", None)
     assert control.decide([reading(0)], 50.0 + 3 * CALM_S) is None
+
+
+def test_the_rate_falls_below_what_the_output_was_seen_to_take_and_waits_while_it_catches_up() -> None:
+    control = RateControl(6_000, 500)
+    # 3,000 kbit/s, once a little more: the lesser of two readings counts
+    assert control.decide([reading(0, sent_kbit=1_000)], 0.0) is None
+    assert control.decide([reading(20, sent_kbit=4_000)], 1.0) is None
+    found = control.decide([reading(BEHIND_PACKETS, sent_kbit=7_500)], 2.0)
+    assert found == (6_000, 2_250, "x cannot keep up", "x")
+    # more waits than before, and goes faster than more comes
+    for second in range(3, 20):
+        assert control.decide([reading(200, sent_kbit=7_500 + 3_000 * (second - 2))], float(second)) is None
+    # it takes less than that now
+    sent = 7_500 + 3_000 * 17
+    assert control.decide([reading(200, sent_kbit=sent + 1_200)], 20.0) is not None
+    assert control.kbps == 900
+
+
+def test_a_reading_too_soon_and_one_of_another_process_measure_nothing() -> None:
+    control = RateControl(6_000, 500)
+    control.decide([reading(0, sent_kbit=90_000)], 0.0)
+    control.decide([reading(0, sent_kbit=90_001)], 0.1)
+    control.decide([reading(0, sent_kbit=10)], 1.0)
+    assert control.decide([reading(BEHIND_PACKETS, sent_kbit=20)], 1.2) == (6_000, 4_200, "x cannot keep up", "x")
+
+
+def test_a_rise_that_was_too_much_makes_the_next_one_wait_longer_until_it_was_calm_for_long() -> None:
+    control, now = RateControl(1_000, 100), 0.0
+    waits = []
+    for _ in range(6):
+        assert control.decide([reading(BEHIND_PACKETS)], now) is not None
+        begun = now = now + CHANGE_EVERY_S
+        while (changed := control.decide([reading(0)], now)) is None:
+            now += 1.0
+        assert changed[2] == "all outputs keep up"
+        waits.append(now - begun)
+        now += CHANGE_EVERY_S
+    assert waits == [CALM_S, 2 * CALM_S, 4 * CALM_S, 8 * CALM_S, CALM_S_MAX, CALM_S_MAX]
+    while control.kbps < control.kbps_max:
+        now += 1.0
+        control.decide([reading(0)], now)
+    for _ in range(int(CALM_S_MAX) + 1):
+        now += 1.0
+        control.decide([reading(0)], now)
+    control.decide([reading(BEHIND_PACKETS)], now)
+    control.decide([reading(0)], now + 5)
+    assert control.decide([reading(0)], now + 5 + CALM_S) is not None
 
 
 def test_files_and_outputs_that_are_away_do_not_lower_the_rate() -> None:

@@ -21,7 +21,7 @@ from sothebais.stream.media import messages as m
 from sothebais.stream.media.composing import STATES_MAX, Ahead, Composed, Slot
 from sothebais.stream.media.link import Link
 from sothebais.stream.media.pace import APART_MS_MAX, Pace, first_sample
-from sothebais.stream.media.sending import Sending
+from sothebais.stream.media.sending import BEHIND_S_MAX, Sending
 from sothebais.stream.show import Notice, OnAir, ShowState
 
 PATIENCE_S = 10.0
@@ -206,7 +206,7 @@ def test_a_short_stall_leaves_pictures_out_and_no_sound(monkeypatch: pytest.Monk
 
 def test_frames_that_are_only_a_little_late_are_all_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     show = Show(monkeypatch)
-    show.late_s = dict.fromkeys(range(30, 60, 6), 0.09)
+    show.late_s = dict.fromkeys(range(30, 60, 6), 0.09) | {75: BEHIND_S_MAX - 0.01}
     show.run(90)
     pictures = [one.pts for one in show.packets if one.kind == "video"]
     assert {b - a for a, b in pairwise(pictures)} == {1}

@@ -1,7 +1,6 @@
 """``sothebais render``: a lot as a clip, drawn again from its log."""
 
 import asyncio
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,21 +10,19 @@ from uuid import UUID
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from sothebais import ids
+from sothebais import ids, priorities
 from sothebais.catalog.assets import AssetStore
 from sothebais.cli.house import as_json, err, opened, out, told
 from sothebais.db.engine import connect
 from sothebais.errors import InvalidInput, NotFound
 from sothebais.instants import isoformat
-from sothebais.stream import clip_file, render, snapshot
+from sothebais.stream import clip_file, render
 from sothebais.stream.clip_encoding import ClipFormat
 from sothebais.stream.render import Made, Material, Wanted
 from sothebais.stream.show_pictures import ShowPictures
 
 WIDE, VERTICAL = "1280x720", "720x1280"
 _SIZE = re.compile(r"(\d{2,5})[x×](\d{2,5})", re.ASCII)
-#: The lowest priority there is: such a clip takes only what nobody else wants.
-GENTLE_NICE = 19
 
 
 def register(main: typer.Typer) -> None:
@@ -72,7 +69,7 @@ def render_clip(
     # before anything is opened: a wrong name should not cost a minute
     clip_file.check(target, ClipFormat(width=width, height=height, fps=max(1, fps)), 1)
     if gently:
-        os.nice(GENTLE_NICE)
+        priorities.only_when_idle()
     is_file = Path(auction).is_file()
     if is_file:
         material, held = render.from_log(_lines(Path(auction)), wanted, collection=collection)
@@ -112,7 +109,7 @@ async def _from_house(auction: str, wanted: Wanted) -> tuple[Material, ShowPictu
         root = house.settings.assets_url or (house.settings.data_dir / "assets").absolute()
         connection = await connect(house.database_url, name="render", statement_timeout_s=300)
         try:
-            material = await render.from_house(connection, key, wanted, snapshot.house_of(house.settings))
+            material = await render.from_house(connection, key, wanted, await house.pictured())
         finally:
             await connection.close()
         return material, ShowPictures(AssetStore(root).get, names=material.assets), _heard(AssetStore(root))

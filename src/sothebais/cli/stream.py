@@ -389,6 +389,7 @@ def put_scene(
                 on_air=on_air or document is None,
                 transition=None if transition is None else kinds[transition],
                 duration_ms=duration_ms,
+                inputs=house.settings.stream_inputs,
             )
 
     put = asyncio.run(run())

@@ -26,17 +26,16 @@ from sothebais.stream.captions import CaptionTrack
 from sothebais.stream.commands import Desired
 from sothebais.stream.facts import Told
 from sothebais.stream.fairness import Fairness, Lots
-from sothebais.stream.follower import Change, Follower
+from sothebais.stream.follower import Change, Follower, HouseNow
 from sothebais.stream.media import messages as m
 from sothebais.stream.media.child import MediaChild
-from sothebais.stream.output_states import OutputStates, format_of
+from sothebais.stream.output_states import OutputStates, format_of, inputs_of
 from sothebais.stream.outputs.model import OutputReport
 from sothebais.stream.preview import Preview
 from sothebais.stream.publishing import StreamStates
 from sothebais.stream.rate import RateControl
 from sothebais.stream.scenery import OPENING, Scenery
 from sothebais.stream.show import ShowState
-from sothebais.stream.snapshot import House
 from sothebais.stream.stills import FrameRequests
 from sothebais.stream.voices import Voices
 
@@ -67,7 +66,7 @@ class Parts:
     dsn: str
     store: StateStore
     assets: AssetStore
-    house: House
+    house: HouseNow
     lots: Lots
 
 
@@ -252,6 +251,7 @@ class Broadcast:
             codec=settings.stream_encoder,
             scenes=self._scenery.documents(),
             outputs=self.outputs.specs(),
+            inputs=inputs_of(settings),
             state=m.pack(state),
             position=None if change is None else change.position,
             disk_free_bytes_min=settings.recording_free_bytes_min,

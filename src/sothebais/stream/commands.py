@@ -5,6 +5,7 @@ slate and its end are ``stream:scene:update`` events of these commands, with who
 drawn again from the log; what the show chooses by itself the stream-manager tells.
 """
 
+from collections.abc import Collection
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -276,11 +277,12 @@ async def put_scene(
     on_air: bool = True,
     transition: TransitionKind | None = None,
     duration_ms: int | None = None,
+    inputs: Collection[str] = (),
 ) -> Put:
     """Store a scene, put one on air, or (with neither) let the show choose again. A slate goes with it.
 
     A document becomes the next revision of its name, and with ``on_air`` is shown at once. Without ``transition`` a scene
-    comes on as it says itself. Raises SceneRefused with the path of the fault, NotFound, or Conflict without a stream.
+    comes on as it says itself. ``inputs`` are the live pictures it may show. Raises SceneRefused with the path of the fault, NotFound, or Conflict without a stream.
     """
     cause = _reason(reason)
     if document is not None and name is not None:
@@ -296,6 +298,7 @@ async def put_scene(
         stored = None
         if document is not None:
             scene_store.check(document)
+            check_inputs(document, inputs)
             await check_sources(connection, document, share=True)
             stored = await scene_store.add(connection, document, actor.user)
         elif name is not None and row is not None:
@@ -345,12 +348,28 @@ async def check_sources(connection: AsyncConnection, scene: Scene, *, share: boo
         else:
             continue
         faults.append({"path": path, "message": message})
+    _refuse(faults)
+    return found
+
+
+def check_inputs(scene: Scene, known: Collection[str]) -> None:
+    """Raises SceneRefused, with the path, for an input that no setting names."""
+    which = f"there are {', '.join(sorted(known))}" if known else "there are none"
+    _refuse(
+        [
+            {"path": path, "message": f"there is no input {name!r}; {which} (SOTHEBAIS_STREAM_INPUTS)"}
+            for name, path in scene_store.inputs(scene).items()
+            if name not in known
+        ]
+    )
+
+
+def _refuse(faults: list[dict[str, str]]) -> None:
     if faults:
         first = faults[0]
         raise SceneRefused(
             f"The scene is refused at {first['path']}: {first['message']}.", path=first["path"], faults=faults
         )
-    return found
 
 
 def _check_fits(stored: StoredScene | None, row: Any) -> None:

@@ -13,11 +13,13 @@ from sothebais import media
 from sothebais.instants import Millis
 from sothebais.stream import host_element, wording
 from sothebais.stream.frame import Frame
+from sothebais.stream.inputs.model import STEP_MS, reference
 from sothebais.stream.layers import (
     CaptionText,
     Card,
     Content,
     Dot,
+    Feed,
     Figures,
     Fill,
     Glow,
@@ -68,6 +70,12 @@ def video(element: model.VideoElement, frame: Frame) -> None:
     index = (frame.t - frame.since) // element.frame_ms % element.frames
     frame.add(Picture(element.source, frame=index, cover=element.fit == "cover"))
     frame.again(next_whole(frame.since, frame.t, element.frame_ms))
+
+
+def stream(element: model.StreamElement, frame: Frame) -> None:
+    """The input as it is just now."""
+    frame.add(Feed(reference(element.source), frame.t // STEP_MS, cover=element.fit == "cover"))
+    frame.again(next_whole(0, frame.t, STEP_MS))
 
 
 def text(element: model.TextElement, frame: Frame) -> None:
@@ -461,6 +469,7 @@ SHOWS: Final[Mapping[type[model.Element], Callable[[Any, Frame], None]]] = Mappi
     {
         model.ImageElement: image,
         model.VideoElement: video,
+        model.StreamElement: stream,
         model.TextElement: text,
         model.OverlayElement: overlay,
         model.ArtworkElement: artwork,

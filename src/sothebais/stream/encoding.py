@@ -21,6 +21,9 @@ GLOBAL_HEADER: Final = 1 << 22
 #: How long one write to a server may take, and how long it may take to answer at first.
 RTMP_WRITE_S: Final = 3.0
 RTMP_CONNECT_S: Final = 5.0
+#: What may lie on its way in the system's own queue. Left to itself that grows to megabytes, and the stream of a slow
+#: link is ten seconds late before anybody here notices; this is enough for 10 Mbit/s over 200 ms.
+RTMP_SEND_BYTES: Final = 256 * 1024
 #: Encoders in order of preference where the settings say "auto"; each is tried before it is used.
 HARDWARE: Final = ("h264_nvenc", "h264_qsv", "h264_videotoolbox", "h264_amf")
 SOFTWARE: Final = "libx264"
@@ -117,7 +120,12 @@ CLIP_OPTIONS: Final = MappingProxyType({"movflags": "faststart"})
 
 def rtmp_options(url: str, *, ca_file: str | None = None) -> dict[str, str]:
     """Options of the FLV muxer and its connection. RTMPS is verified against ``ca_file``, else the system's."""
-    options = {"flvflags": "no_duration_filesize", "rw_timeout": str(round(RTMP_WRITE_S * 1e6)), "flush_packets": "1"}
+    options = {
+        "flvflags": "no_duration_filesize",
+        "rw_timeout": str(round(RTMP_WRITE_S * 1e6)),
+        "send_buffer_size": str(RTMP_SEND_BYTES),
+        "flush_packets": "1",
+    }
     if url.startswith("rtmps:"):
         options["tls_verify"] = "1"
         if ca_file is not None:

@@ -109,7 +109,7 @@ class DayFacts(Struct, frozen=True, kw_only=True):
     next_session: NextSession | None = None
     faces: tuple[Face, ...] = (Face(0, WallClock()),)
     host: HostLook = HostLook()
-    #: Pictures of a character that is not drawn, by the names of its expressions.
+    #: Pictures of a character that is not drawn, by the names of its expressions; empty for those that are.
     expressions: dict[str, str] = field(default_factory=dict)
     course: tuple[Told, ...] = ()
     #: By user id, as text.

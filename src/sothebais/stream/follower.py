@@ -7,7 +7,7 @@ NOTIFY and Redis only wake it. When PostgreSQL goes away the clock of the show r
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +18,9 @@ from redis.exceptions import RedisError
 
 from sothebais.clock import Clock, DatabaseTime, Millis
 from sothebais.db.engine import CONNECTION_ERRORS, connect
+from sothebais.errors import Unavailable
 from sothebais.events import cursors
+from sothebais.events.actions import CHARACTER_CHANGED
 from sothebais.events.log import DOORBELL, Position
 from sothebais.state.keys import Channel
 from sothebais.state.store import StateStore
@@ -30,6 +32,9 @@ from sothebais.stream.show import ShowState
 from sothebais.stream.snapshot import House
 
 log = structlog.get_logger(__name__)
+
+#: What the picture says of the house, as of now. Raises Unavailable.
+type HouseNow = Callable[[], Awaitable[House]]
 
 READ_ROWS_MAX: Final = 500
 #: It looks by itself after so long, whether anybody woke it or not.
@@ -62,7 +67,8 @@ class Follower:
     """``start`` it; it calls ``on_change`` with each new state, and ``changes`` yields the newest.
     ``on_told`` hears every event once, before the state that follows from it.
 
-    ``day`` is the campaign day to follow; without it the one that is on or comes next, again and again.
+    ``day`` is the campaign day to follow; without it the one that is on or comes next, again and again. ``house`` says
+    what the picture says of the house; it is asked with every snapshot, and one is taken when the character changes.
     """
 
     def __init__(
@@ -71,14 +77,15 @@ class Follower:
         store: StateStore | None = None,
         *,
         clock: Clock,
-        house: House | None = None,
+        house: HouseNow | None = None,
         day: UUID | None = None,
         on_change: Callable[[Change], None] | None = None,
         on_told: Callable[[Told], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._dsn, self._store, self._clock = dsn, store, clock
-        self._house = house or House()
+        self._ask_house = house
+        self._house = House() if house is None else None
         self._day = day
         self._on_change = on_change
         self._on_told = on_told
@@ -168,7 +175,7 @@ class Follower:
                 connection = await connect(self._dsn, name="stream-follower")
                 await connection.add_listener(DOORBELL, lambda *_: self._wake.set())
                 await self._read(connection)
-            except CONNECTION_ERRORS as error:
+            except (*CONNECTION_ERRORS, Unavailable) as error:
                 # a reading since the last fault means a new fault
                 pause = RECONNECT_S if self.connected else min(RECONNECT_S_MAX, pause * 2)
                 log.warning("follower.waits_for_database", error=str(error), pause_s=round(pause, 2))
@@ -196,6 +203,9 @@ class Follower:
             self._read_at = self._clock.monotonic()
             try:
                 elsewhere = await self._apply(connection, chronicle, events)
+                if any(event.type == "user:action" and _is_of_character(event) for event in events):
+                    self._begin(await self._snapshot(connection))
+                    continue
             except Gap as gap:
                 log.warning("follower.gap", reason=str(gap))
                 self._begin(await self._snapshot(connection))
@@ -213,6 +223,15 @@ class Follower:
                     await asyncio.wait_for(self._wake.wait(), pause)
 
     async def _snapshot(self, connection: Any) -> Chronicle:
+        if self._ask_house is not None:
+            try:
+                self._house = await self._ask_house()
+            except Unavailable as error:
+                # without an answer so far the picture would say nothing of where to bid: it waits for one
+                if self._house is None:
+                    raise
+                log.warning("follower.house_unknown", error=error.message)
+        assert self._house is not None
         facts = await snapshot.present(connection, self._day, self._house, choose=True)
         chronicle = Chronicle(facts)
         if self._viewers is not None:
@@ -315,3 +334,7 @@ class Follower:
             self._viewers = heard
             if self._chronicle is not None and self._chronicle.apply(heard):
                 self._told.set()
+
+
+def _is_of_character(event: cursors.LoggedEvent) -> bool:
+    return bool(event.decoded()["action"] == CHARACTER_CHANGED)

@@ -89,6 +89,14 @@ class Picture(Struct, frozen=True):
     cover: bool = False
 
 
+class Feed(Struct, frozen=True):
+    """What an input shows at its ``step`` of time: always its newest picture, so no two steps are taken to be the same."""
+
+    ref: str
+    step: int
+    cover: bool = False
+
+
 class Text(Struct, frozen=True):
     """Words. ``step`` is a place in the type scale; too long a text ends in an ellipsis."""
 
@@ -251,6 +259,7 @@ type Content = (
     | Glow
     | Hairline
     | Picture
+    | Feed
     | Text
     | Figures
     | Roll

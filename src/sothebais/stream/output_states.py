@@ -1,4 +1,4 @@
-"""Where a broadcast goes by its settings, and how each of its outputs does."""
+"""Where a broadcast goes and what comes in, by its settings, and how each of its outputs does."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +9,7 @@ from sothebais.config import Settings
 from sothebais.state import models
 from sothebais.stream.commands import Desired
 from sothebais.stream.encoding import Format
+from sothebais.stream.inputs.model import InputSpec
 from sothebais.stream.outputs.model import OutputReport, OutputSpec
 
 REASON_LENGTH_MAX: Final = 200
@@ -26,6 +27,15 @@ def format_of(settings: Settings, desired: Desired, video_kbps: int) -> Format:
         preset=settings.stream_preset,
         threads=settings.stream_threads,
     )
+
+
+def inputs_of(settings: Settings) -> list[InputSpec]:
+    """The live pictures that its scenes may show, addresses and keys included."""
+    ca_file = None if settings.stream_ca_file is None else str(settings.stream_ca_file)
+    return [
+        InputSpec(name=name, source=source.get_secret_value(), ca_file=ca_file)
+        for name, source in settings.stream_inputs.items()
+    ]
 
 
 class OutputStates:

@@ -29,6 +29,7 @@ class HeldPictures:
         self._on_gone = on_gone
         self.bytes_held = 0
         self._held: OrderedDict[tuple[str, int], skia.Image] = OrderedDict()
+        self._live: dict[str, skia.Image] = {}
         self._lock = threading.Lock()
 
     def put(self, ref: str, encoded: bytes, frame: int = 0) -> tuple[int, int]:
@@ -55,9 +56,19 @@ class HeldPictures:
         for other in forgotten:
             self._on_gone(other)
 
-    def picture(self, ref: str, frame: int = 0) -> skia.Image | None:
-        """A frame of an asset; its first frame where that one is missing."""
+    def put_live(self, ref: str, image: skia.Image | None) -> None:
+        """The newest picture of an input, in place of the one before; null takes it down. There are as many as inputs."""
         with self._lock:
+            if image is None:
+                self._live.pop(ref, None)
+            else:
+                self._live[ref] = image
+
+    def picture(self, ref: str, frame: int = 0) -> skia.Image | None:
+        """A frame of an asset; its first frame where that one is missing. Of an input the newest."""
+        with self._lock:
+            if ref in self._live:
+                return self._live[ref]
             for key in ((ref, frame), (ref, 0)):
                 if key in self._held:
                     self._held.move_to_end(key)

@@ -133,7 +133,7 @@ async def from_house(connection: Any, auction: UUID, wanted: Wanted, house: Hous
         SceneRevision(row["name"], row["revision"], from_datetime(row["created_at"]), _scene(row["document"]))
         for row in await connection.fetch(_SCENES, str(orientation))
     ]
-    rows = await connection.fetch(_ASSETS) if scenes else []
+    rows = await connection.fetch(_ASSETS) if scenes or house.expressions else []
     assets = {f"{row['type']}/{row['name']}": row["path"] for row in rows} | {
         str(row["id"]): row["path"] for row in rows
     }

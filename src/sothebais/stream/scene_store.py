@@ -7,7 +7,7 @@ scenes an operator chooses from and in those the show chooses by itself.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
@@ -23,7 +23,7 @@ from sothebais.events.chain import canonical
 from sothebais.stream.chronicle import AUTO
 from sothebais.stream.scenes import Scene, SceneRefused
 from sothebais.stream.scenes.builtin import builtin
-from sothebais.stream.scenes.model import ImageElement, VideoElement
+from sothebais.stream.scenes.model import AnyElement, ImageElement, StreamElement, VideoElement
 from sothebais.stream.stage import Stage
 from sothebais.stream.tables import Orientation, Stream, StreamScene
 
@@ -99,6 +99,22 @@ def _control_character(value: Any, path: str) -> str | None:
 def sources(scene: Scene) -> dict[str, str]:
     """The assets a scene shows, each with the path of the element that shows it first."""
     found: dict[str, str] = {}
+    for element, path in _elements(scene):
+        if isinstance(element, ImageElement | VideoElement):
+            found.setdefault(element.source, f"{path}.source")
+    return found
+
+
+def inputs(scene: Scene) -> dict[str, str]:
+    """The inputs a scene shows, each with the path of the element that shows it first."""
+    found: dict[str, str] = {}
+    for element, path in _elements(scene):
+        if isinstance(element, StreamElement):
+            found.setdefault(element.source, f"{path}.source")
+    return found
+
+
+def _elements(scene: Scene) -> Iterator[tuple[AnyElement, str]]:
     inner = scene.quadrants
     areas = (
         ("background", scene.background),
@@ -106,10 +122,7 @@ def sources(scene: Scene) -> dict[str, str]:
         ("overlay", scene.overlay),
     )
     for area, elements in areas:
-        for index, element in enumerate(elements):
-            if isinstance(element, ImageElement | VideoElement):
-                found.setdefault(element.source, f"{area}[{index}].source")
-    return found
+        yield from ((element, f"{area}[{index}]") for index, element in enumerate(elements))
 
 
 async def add(connection: AsyncConnection, scene: Scene, actor: UUID | None) -> StoredScene:

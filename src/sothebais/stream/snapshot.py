@@ -134,7 +134,7 @@ class House(msgspec.Struct, frozen=True):
     bid_url: str = ""
     bid_hint: str = ""
     host: HostLook = HostLook()
-    #: Pictures of a character that is not drawn, by the names of its expressions.
+    #: Pictures of a character that is not drawn, by the names of its expressions; empty for those that are.
     expressions: dict[str, str] = msgspec.field(default_factory=dict)
 
 

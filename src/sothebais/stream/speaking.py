@@ -61,6 +61,8 @@ class Speaking:
         self._host = host
         self._lots = lots
         self._expressions = expressions
+        #: What a character with pictures of its own shows where it has none for a mood: its first, not another's face.
+        self._picture = host.picture
         self._texts: dict[str, str] = {}
         self._sayings: list[Saying] = []
 
@@ -117,7 +119,7 @@ class Speaking:
             since=at,
             was=host.expression,
             was_intensity=host.intensity,
-            picture=self._expressions.get(expression),
+            picture=self._expressions.get(expression, self._picture) or None,
         )
 
     def _message(self, told: Told) -> bool:

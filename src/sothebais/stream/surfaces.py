@@ -9,12 +9,18 @@ import skia
 from msgspec import Struct
 
 from sothebais.stream import themes
-from sothebais.stream.layers import Fill, Key, Wall
+from sothebais.stream.layers import Feed, Fill, Key, Wall
 from sothebais.stream.painters import Brush, paint
 from sothebais.stream.pictures import Pictures
+from sothebais.stream.yuv import Pixels
 
 #: So many bytes of surfaces are kept.
 SURFACES_BYTES_MAX: Final = 192 * 1024 * 1024
+#: Where surfaces are painted before they are copied to their own place: memory anew from the system for each would take
+#: as long as painting many of them. Larger ones than a whole picture of the largest size are rare.
+SCRATCH_BYTES_MAX: Final = 1_920 * 1_080 * 4
+#: Of inputs only the newest surface is kept, in so many places.
+FEEDS_MAX: Final = 8
 _OPAQUE: Final = (Wall, Fill)
 
 
@@ -54,6 +60,8 @@ class Surfaces:
         self.bytes_held = 0
         self.painted = 0
         self._held: OrderedDict[tuple[Key, int, int], Surface] = OrderedDict()
+        self._scratch = np.empty(0, np.uint8)
+        self._feeds: OrderedDict[tuple[str, bool, int, int], tuple[Key, Surface]] = OrderedDict()
 
     def get(self, key: Key, w: int, h: int) -> Surface:
         """The surface of a key, in the ``w`` × ``h`` pixels that its turned and grown content takes."""
@@ -62,6 +70,8 @@ class Surfaces:
         if found is not None:
             self._held.move_to_end(wanted)
             return found
+        if isinstance(key.content, Feed):
+            return self._feed(key, key.content, w, h)
         found = self._paint(key, w, h)
         size = _size(found)
         if size <= self.bytes_max:
@@ -75,6 +85,7 @@ class Surfaces:
     def clear(self) -> None:
         """Forget all: a picture has come or changed."""
         self._held.clear()
+        self._feeds.clear()
         self.bytes_held = 0
 
     def __len__(self) -> int:
@@ -83,9 +94,20 @@ class Surfaces:
     def __contains__(self, wanted: tuple[Key, int, int]) -> bool:
         return wanted in self._held
 
+    def _feed(self, key: Key, feed: Feed, w: int, h: int) -> Surface:
+        """An input's: a picture that is over never comes again, so it makes room at once."""
+        where = (feed.ref, feed.cover, w, h)
+        held = self._feeds.pop(where, None)
+        if held is None or held[0] != key:
+            held = (key, self._paint(key, w, h))
+        self._feeds[where] = held
+        if len(self._feeds) > FEEDS_MAX:
+            self._feeds.popitem(last=False)
+        return held[1]
+
     def _paint(self, key: Key, w: int, h: int) -> Surface:
         self.painted += 1
-        pixels = np.zeros((h, w, 4), np.uint8)
+        pixels = self._empty(w, h)
         covers = opaque(key)
         # one that says it is opaque is copied, not blended
         info = _info(w, h, skia.kOpaque_AlphaType if covers else skia.kPremul_AlphaType)
@@ -102,6 +124,16 @@ class Surfaces:
         x = left // 4
         wide = (left + wide + 3) // 4 - x
         return Surface(surface.makeImageSnapshot(skia.IRect.MakeXYWH(x, y, wide, high)), x, y, wide, high)
+
+    def _empty(self, w: int, h: int) -> Pixels:
+        size = 4 * w * h
+        if size > SCRATCH_BYTES_MAX:
+            return np.zeros((h, w, 4), np.uint8)
+        if size > self._scratch.size:
+            self._scratch = np.empty(size, np.uint8)
+        pixels = self._scratch[:size].reshape(h, w, 4)
+        pixels.fill(0)
+        return pixels
 
 
 def _size(surface: Surface) -> int:

@@ -145,7 +145,7 @@ async def test_lots_stand_still_while_there_is_no_picture_and_go_on_with_their_t
         stream = await show.goes_on_air()
         # the disk has not enough for a recording: that is told, and the rest goes on
         down = await show.event("stream:output:down", output="recording")
-        assert "recordings stop at" in down.data["reason"]
+        assert "recordings begin at" in down.data["reason"]
         assert down.data["retrying"]
         await show.event("stream:output:up", output="hls")
         assert not list((data_dir / "recordings" / str(stream)).glob("*.mp4"))

@@ -356,6 +356,7 @@ async def put_scene(
         on_air=body.on_air,
         transition=body.transition,
         duration_ms=body.duration_ms,
+        inputs=parts.settings.stream_inputs,
     )
     return JSONResponse(
         {

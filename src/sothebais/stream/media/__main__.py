@@ -9,6 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
+from sothebais import priorities
 from sothebais.telemetry import logging
 
 SERVICE, PART = "stream-manager", "media"
@@ -26,6 +27,9 @@ except OSError:
 # Ctrl-C and SIGTERM are for the manager; this process ends with its last message
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+# the threads that are begun from here on have it too
+priorities.come_first()
 
 try:
     from sothebais.stream.media.process import run

@@ -112,11 +112,12 @@ class Composing(threading.Thread):
         pictures: HeldPictures,
         slot: Slot,
         tell: Callable[[Fault], None],
+        hang_live: Callable[[tuple[str | None, str | None]], None] = lambda _scenes: None,
     ) -> None:
         super().__init__(name="composing", daemon=True)
         self._size = width, height
         self._pace, self._ahead, self._slot, self._tell = pace, ahead, slot, tell
-        self._pictures = pictures
+        self._pictures, self._hang_live = pictures, hang_live
         self._own = False
         self._composer = self._make(())
         self._beforehand = Beforehand(self._composer)
@@ -174,6 +175,7 @@ class Composing(threading.Thread):
         at = self._pace.at(frame)
         state, position = self._ahead.at(at)
         begun = time.perf_counter()
+        self._hang_live((state.on_air.scene, state.on_air.previous))
         rects = self._composer.compose(state, round(at))
         if rects or self._last is None:
             # whatever stays the same is sent again as it is

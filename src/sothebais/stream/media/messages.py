@@ -9,6 +9,7 @@ from msgspec import Struct
 from sothebais.instants import Millis
 from sothebais.stream.audio.cues import Cue as Sound
 from sothebais.stream.encoding import Format
+from sothebais.stream.inputs.model import InputSpec
 from sothebais.stream.outputs.model import OutputReading, OutputReport, OutputSpec
 from sothebais.stream.show import Notice, ShowState
 
@@ -27,6 +28,7 @@ class Begin(Struct, tag=True, frozen=True, kw_only=True):
     scenes: list[bytes]
     outputs: list[OutputSpec]
     state: bytes
+    inputs: list[InputSpec] = []
     position: str | None = None
     seed: int = 0
     disk_free_bytes_min: int = 0

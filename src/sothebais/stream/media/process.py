@@ -22,6 +22,7 @@ from sothebais.stream import decoding, encoding, scenes
 from sothebais.stream.audio.mixer import Began, Clip, Mixer
 from sothebais.stream.audio.resample import to_house_rate
 from sothebais.stream.encoder import Encoder, NoEncoder, Packet
+from sothebais.stream.inputs.feeds import Feeds
 from sothebais.stream.media import messages as m
 from sothebais.stream.media.composing import Ahead, Composing, SlatePicture, Slot, with_artworks
 from sothebais.stream.media.link import Link
@@ -62,8 +63,11 @@ class MediaProcess:
         self._slot = Slot()
         self._mixer = Mixer()
         self._slate = SlatePicture(form.width, form.height, self._pictures)
+        self._feeds = Feeds(
+            begin.inputs, self._pictures, lambda text, recovered: link.send(m.Fault("INPUT", text, recovered))
+        )
         self.composing = Composing(
-            form.width, form.height, self.pace, self._ahead, self._pictures, self._slot, link.send
+            form.width, form.height, self.pace, self._ahead, self._pictures, self._slot, link.send, self._feeds.show
         )
         self.sending = Sending(
             self.encoder,
@@ -148,6 +152,7 @@ class MediaProcess:
     def finish(self, *, ended: bool = False) -> None:
         """Stop, flush, let every output write its end within ``FINISH_S``."""
         self.composing.stop()
+        self._feeds.stop()
         self.sending.stop()
         self.sending.join(FINISH_S)
         outputs = list(self._outputs.values())
@@ -230,9 +235,12 @@ class MediaProcess:
 
     def _scenes(self, message: m.Scenes) -> None:
         try:
-            self.composing.scenes([scenes.parse(scene) for scene in message.scenes])
+            wanted = [scenes.parse(scene) for scene in message.scenes]
         except SothebaisError as error:
             self._link.send(m.Fault("SCENE", error.message))
+            return
+        self.composing.scenes(wanted)
+        self._feeds.want(wanted)
 
     def _picture(self, message: m.Picture) -> None:
         try:

@@ -26,8 +26,8 @@ log = structlog.get_logger(__name__)
 SLATE_AFTER_S: Final = 1.0
 #: A picture is waited for until this share of its frame's time is over.
 WAIT_SHARE: Final = 0.75
-#: So many frames late, and some are left out.
-BEHIND_FRAMES_MAX: Final = 3
+#: So late, and frames are left out; what is less late is made up for: to encode takes a quarter of a frame's time.
+BEHIND_S_MAX: Final = 0.2
 #: The wall clock is looked at so often.
 FOLLOW_EVERY_S: Final = 1.0
 #: Two key frames that were asked for lie so far apart at least.
@@ -106,6 +106,7 @@ class Sending(threading.Thread):
 
     def _loop(self) -> None:
         pace, counts = self._pace, self.counts
+        behind_max = round(BEHIND_S_MAX * pace.fps)
         frame = pace.now() + 1
         begun, looked = time.monotonic(), time.monotonic()
         while not self._stopping:
@@ -129,7 +130,7 @@ class Sending(threading.Thread):
                     self.mixer_ahead_ms += round(-moved)
             following = frame + 1
             now = pace.now()
-            if now > frame + BEHIND_FRAMES_MAX:
+            if now > frame + behind_max:
                 counts.dropped += now - following
                 for left_out in range(max(following, now - round(SOUND_GAP_S_MAX * pace.fps)), now):
                     self._sound(left_out)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from sothebais.instants import Millis
 from sothebais.stream.encoder import Packet
-from sothebais.stream.outputs import playlist
+from sothebais.stream.outputs import playlist, room
 from sothebais.stream.outputs.fragments import Fragments, Piece
 from sothebais.stream.outputs.playlist import PART_S, SEGMENTS_KEPT, SEGMENTS_LISTED, Part, Segment, part_name
 from sothebais.stream.outputs.sinks import Templates
@@ -40,6 +40,7 @@ class HlsFolder:
 
     def __init__(self, folder: Path, templates: Templates, *, token: str, now: Millis) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        room.check(folder, room.ROOM_BYTES_MIN, "HLS needs")
         self._folder, self._token, self._now = folder, token, now
         self._kept = self._go_on(now)
         self._fragments = Fragments(templates, self._take)

@@ -3,8 +3,8 @@
 Each builds its own packets from plain values, because muxing changes a packet's times.
 """
 
+import contextlib
 import os
-import shutil
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ import av
 from sothebais.stream import encoding
 from sothebais.stream.encoder import Encoder, Packet
 from sothebais.stream.encoding import SAMPLE_RATE
-from sothebais.stream.outputs.output import SinkRefused
+from sothebais.stream.outputs import room
 
 #: How often a recording looks at the disk.
 DISK_LOOK_S: Final = 2.0
@@ -89,9 +89,12 @@ class Recording(Muxed):
 
     def __init__(self, path: Path, templates: Templates, *, disk_free_bytes_min: int) -> None:
         self._path, self._free_min = path, disk_free_bytes_min
-        self._look_at = 0.0
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._check()
+        room.check(path.parent, max(disk_free_bytes_min, room.ROOM_BYTES_MIN), "recordings begin at")
+        self._look_at = time.monotonic() + DISK_LOOK_S
+        #: The end of the last fragment that is whole.
+        self._whole = 0
+        self._failed = False
         self._file = path.open("xb")
         try:
             container = av.open(
@@ -100,32 +103,46 @@ class Recording(Muxed):
             super().__init__(container, templates, rebase=True)
         except BaseException:
             self._file.close()
+            path.unlink(missing_ok=True)
             raise
 
     def write(self, packet: Packet) -> None:
         begins = packet.kind == "video" and packet.key
         if begins:
             self._check()
-        super().write(packet)
-        if begins:
-            # the fragment before it is written now, and is to outlive this process
-            self._file.flush()
+        try:
+            super().write(packet)
+            if begins:
+                # the fragment before it is written now, and is to outlive this process
+                self._file.flush()
+                self._whole = os.fstat(self._file.fileno()).st_size
+        except BaseException:
+            self._failed = True
+            raise
 
     def close(self, *, ended: bool = False) -> None:
         try:
             super().close(ended=ended)
             self._file.flush()
             os.fsync(self._file.fileno())
+        except BaseException:
+            self._failed = True
+            raise
         finally:
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
+            if self._failed:
+                self._cut()
+
+    def _cut(self) -> None:
+        """Leave out what the disk had no room for: half a fragment cannot be read, and takes room."""
+        if self._whole:
+            os.truncate(self._path, self._whole)
+        else:
+            self._path.unlink(missing_ok=True)
 
     def _check(self) -> None:
         now = time.monotonic()
-        if now < self._look_at:
-            return
-        self._look_at = now + DISK_LOOK_S
-        free = shutil.disk_usage(self._path.parent).free
-        if free < self._free_min:
-            raise SinkRefused(
-                f"the disk has {free / 1e9:.1f} GB left, recordings stop at {self._free_min / 1e9:.1f} GB"
-            )
+        if now >= self._look_at:
+            self._look_at = now + DISK_LOOK_S
+            room.check(self._path.parent, self._free_min, "recordings stop at")

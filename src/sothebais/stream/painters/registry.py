@@ -16,6 +16,7 @@ PAINTERS: Final[Mapping[type, Callable[[Any, Brush], None]]] = MappingProxyType(
         layers.Hairline: surfaces.hairline,
         layers.Dot: surfaces.dot,
         layers.Picture: surfaces.picture,
+        layers.Feed: surfaces.feed,
         layers.Text: words.words,
         layers.Figures: words.figures,
         layers.Roll: words.roll,

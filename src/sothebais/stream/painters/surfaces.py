@@ -4,7 +4,7 @@ import skia
 
 from sothebais import media
 from sothebais.stream import themes
-from sothebais.stream.layers import Dot, Fill, Glow, Hairline, Picture, Wall
+from sothebais.stream.layers import Dot, Feed, Fill, Glow, Hairline, Picture, Wall
 from sothebais.stream.painters.brush import Brush
 
 
@@ -65,6 +65,11 @@ def hairline(content: Hairline, brush: Brush) -> None:
 def dot(content: Dot, brush: Brush) -> None:
     """A round light."""
     brush.canvas.drawCircle(brush.w / 2, brush.h / 2, min(brush.w, brush.h) / 2, brush.fill(content.colour))
+
+
+def feed(content: Feed, brush: Brush) -> None:
+    """The newest picture of an input."""
+    brush.picture(content.ref, 0, skia.Rect.MakeWH(brush.w, brush.h), cover=content.cover)
 
 
 def picture(content: Picture, brush: Brush) -> None:

@@ -63,7 +63,7 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 _TAGS = frozenset(
     {
-        "image", "video", "text", "overlay", "artwork", "host", "lot_card", "price", "leader", "countdown",
+        "image", "video", "stream", "text", "overlay", "artwork", "host", "lot_card", "price", "leader", "countdown",
         "bid_ticker", "next_bid", "reserve", "qr", "captions", "schedule", "viewers", "post", "sold_stamp", "slate",
     }
 )  # fmt: skip

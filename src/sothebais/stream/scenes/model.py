@@ -19,6 +19,7 @@ DURATION_MS_MAX = 600_000
 TRANSITION_MS_MAX = 5_000
 
 type Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+type InputName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 type Words = Annotated[str, StringConstraints(max_length=500)]
 type Length = Annotated[float, Field(ge=-8192, le=8192, allow_inf_nan=False)]
 type Size = Annotated[float, Field(gt=0, le=8192, allow_inf_nan=False)]
@@ -115,6 +116,14 @@ class VideoElement(Element):
     fit: Literal["contain", "cover"] = "contain"
     frames: Annotated[int, Field(ge=1, le=100_000)]
     frame_ms: Annotated[int, Field(ge=1, le=60_000)]
+
+
+class StreamElement(Element):
+    """An input, live: a studio camera, a guest. ``source`` is its name in the settings; its sound is not taken."""
+
+    type: Literal["stream"]
+    source: InputName
+    fit: Literal["contain", "cover"] = "cover"
 
 
 class TextElement(Element):
@@ -261,6 +270,7 @@ class SlateElement(Element):
 type AnyElement = Annotated[
     ImageElement
     | VideoElement
+    | StreamElement
     | TextElement
     | OverlayElement
     | ArtworkElement
