@@ -2,18 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
-WORKERS ?= 2
+# one more than the cores of a small machine: a third of the tests' time is waiting for servers that start, stop and die
+WORKERS ?= 3
 # where the environment forbids keeping bytecode, each of the tests' many processes would compile the house anew
 KEEPING := PYTHONDONTWRITEBYTECODE=
 COVERED := src/sothebais/auctions/rules.py,src/sothebais/auctions/formats/*,src/sothebais/auctions/machine.py,src/sothebais/auctions/increments.py,src/sothebais/auctions/audit*.py,src/sothebais/auctions/engine.py,src/sothebais/auctions/batch.py,src/sothebais/auctions/hotpath.py,src/sothebais/events/*
 
-.PHONY: help setup demo test check bench soak soak-stream docs lock format
+.PHONY: help setup demo test check bench soak soak-stream soak-house docs lock format
 
 help:
 	@echo "make demo    sell a collection to simulated bidders on embedded servers (ARGS='--lots 3 --speed 10')"
 	@echo "make test    all tests but the slow ones (ARGS='-k verify')"
 	@echo "make check   format, lint, types, imports"
-	@echo "make bench   the benchmarks, as tables; make soak: the slow tests; make soak-stream: a long stream"
+	@echo "make bench   the benchmarks, as tables; make soak: the slow tests; make soak-stream: a long stream; make soak-house: a long evening"
 	@echo "make docs    write the generated documents again; make lock: resolve the dependencies again"
 
 setup:
@@ -37,6 +38,11 @@ check: setup
 bench: setup
 	$(BIN)/python -m bench.bids $(ARGS)
 	$(BIN)/python -m bench.growth $(ARGS)
+	$(BIN)/python -m bench.http $(ARGS)
+	$(BIN)/python -m bench.live $(ARGS)
+	$(BIN)/python -m bench.compose $(ARGS)
+	$(BIN)/python -m bench.pixel $(ARGS)
+	$(BIN)/python -m bench.host $(ARGS)
 
 soak: setup
 	$(KEEPING) $(BIN)/python -m pytest -m slow $(ARGS)
@@ -45,9 +51,14 @@ soak: setup
 soak-stream: setup
 	$(KEEPING) $(BIN)/python -m pytest -m slow tests/soak/test_stream_soak.py $(ARGS)
 
+# HOUSE_SOAK_MINUTES=10 make soak-house
+soak-house: setup
+	$(KEEPING) $(BIN)/python -m pytest -m slow tests/soak/test_house_soak.py $(ARGS)
+
 docs: setup
 	@$(BIN)/python tools/draw_lifecycles.py
 	@$(BIN)/python -m sothebais.schema.docs > docs/.schema.md && mv docs/.schema.md docs/schema.md
+	@$(BIN)/python -m bench.redteam --document > docs/.host-safety.md && mv docs/.host-safety.md docs/host-safety.md
 
 format: setup
 	$(BIN)/ruff format .

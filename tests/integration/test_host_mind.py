@@ -159,4 +159,4 @@ async def test_the_picture_is_told_who_hosts_and_of_its_own_pictures(house: Hous
     await characters.put(house.engine, own, who, house.now(), reason="a guest")
     pictured = await house.pictured()
     assert (pictured.host.name, pictured.host.picture) == ("Odile", "EXPRESSION/calm")
-    assert pictured.expressions == {"calm": "EXPRESSION/calm"}
+    assert pictured.expressions == {"calm": "EXPRESSION/calm", "neutral": ""}

@@ -13,8 +13,8 @@ from tests.fakes.house import a_user, an_open_lot, bid, eventually, signed_in, s
 from tests.fakes.sign_ins import API
 
 from sothebais import ids, moderation
-from sothebais.agent import intents, session, speaker
-from sothebais.agent.manners import ANSWERS_PER_PERSON_MAX
+from sothebais.agent import intents, opt_outs, session, speaker
+from sothebais.agent.manners import ANSWERS_PER_PERSON_MAX, Manners
 from sothebais.api.parts import HOST_BURST
 from sothebais.api.routes.agent import SILENT_MS_MAX
 from sothebais.auctions.engine import AuctionEngine
@@ -139,8 +139,16 @@ async def test_who_wants_no_answer_gets_one_word_and_then_none_until_they_ask_by
     (first, second) = await interactions(house, 2)
     assert first["answered"] is True
     assert (second["answered"], second["reason"]) == (False, "OPTED_OUT")
+    # the house keeps the wish, not this process
+    async with house.engine.connect() as connection:
+        assert await opt_outs.left_alone(connection, UUID(first["user"]))
+    host.manners = Manners()
+    await write(client, lot, "and is that the price now?", who)
+    assert (await interactions(house, 3))[2]["reason"] == "OPTED_OUT"
     await write(client, lot, "Sable, what is the price?", who)
-    assert (await interactions(house, 3))[2]["answered"] is True
+    assert (await interactions(house, 4))[3]["answered"] is True
+    async with house.engine.connect() as connection:
+        assert not await opt_outs.left_alone(connection, UUID(first["user"]))
 
 
 async def test_one_person_is_answered_so_often_and_abuse_never_comes_back(

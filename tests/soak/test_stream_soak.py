@@ -11,18 +11,16 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
-from av.error import FFmpegError
 from msgspec.structs import replace
 from tests.fakes.media import Media, hls, log_of, media, now, recording, rtmp
 from tests.fakes.media_files import still
 from tests.fakes.rtmp import rtmp_server
+from tests.soak.measuring import by_minute, growth_of, read, run_delay_s
 
 from sothebais.ids import new_id
 from sothebais.sound import encode as flac
@@ -57,17 +55,6 @@ class Run:
     delays_ms: list[float] = field(default_factory=list)
     drift_ms: list[float] = field(default_factory=list)
     files: list[int] = field(default_factory=list)
-
-
-def run_delay_s(pid: int) -> dict[int, float]:
-    """How long each thread has waited for a processor so far."""
-    found = {}
-    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        try:
-            found[int(path.parent.name)] = int(path.read_text().split()[1]) / 1e9
-        except (OSError, IndexError):
-            continue
-    return found
 
 
 def states(rng: random.Random) -> Iterator[ShowState]:
@@ -119,14 +106,12 @@ async def test_a_long_show_neither_grows_nor_drops_nor_drifts(
         streamed = server.recordings("soak")
     assert hello.form == FORM
     path = await asyncio.to_thread(recordings.whole, tmp_path / "recording")
-    film = await asyncio.to_thread(read, path)
-    sent = [await asyncio.to_thread(read, one) for one in streamed]
+    film = await asyncio.to_thread(read, path, FORM.fps)
+    sent = [await asyncio.to_thread(read, one, FORM.fps) for one in streamed]
 
     counted = drops(run)
     memory = [(at, reading.memory_bytes) for at, reading in run.readings]
-    warm = [one for one in memory if one[0] - memory[0][0] >= (memory[-1][0] - memory[0][0]) * WARM_SHARE]
-    slope = slope_of(warm)
-    growth = slope * (warm[-1][0] - warm[0][0])
+    growth = growth_of(memory, WARM_SHARE)
     cpu = statistics.mean(reading.cpu_percent for _, reading in run.readings[2:])
     late = sorted(run.delays_ms)[int(len(run.delays_ms) * 0.99)]
     fps = statistics.mean(reading.fps for _, reading in run.readings[2:])
@@ -139,7 +124,7 @@ async def test_a_long_show_neither_grows_nor_drops_nor_drifts(
         "compose": f"p50 {last.compose_ms_p50:.2f} ms, p99 {last.compose_ms_p99:.2f} ms",
         "encode": f"p50 {last.encode_ms_p50:.2f} ms, p99 {last.encode_ms_p99:.2f} ms; {cpu:.0f} % of a core in all",
         "memory": f"{memory[0][1] / 1e6:.0f} MB at first, {memory[-1][1] / 1e6:.0f} MB at last, "
-        f"{slope * 3_600 / 1e6:+.1f} MB an hour once warm",
+        f"{growth / 1e6:+.1f} MB in the second half",
         "by minute": " ".join(f"{one / 1e6:.0f}" for one in by_minute(memory)) + " MB",
         "recorded": f"{film.pictures} pictures, broken {film.broken}, sound ends {film.apart * 1e3:+.1f} ms after them",
         "server": "; ".join(
@@ -204,52 +189,3 @@ def drops(run: Run) -> int:
         if dropped and not any(abs(at - one) <= NEAR_S for one in busy):
             counted += dropped
     return counted
-
-
-def by_minute(memory: list[tuple[float, int]]) -> list[int]:
-    """The memory at each minute's end, at most thirty of them."""
-    minutes = {int((at - memory[0][0]) / 60): held for at, held in memory}
-    return list(minutes.values())[:: max(1, len(minutes) // 30)]
-
-
-def slope_of(points: list[tuple[float, int]]) -> float:
-    """Bytes a second, by least squares."""
-    times = np.array([at for at, _ in points])
-    values = np.array([value for _, value in points], np.float64)
-    return float(np.polyfit(times - times[0], values, 1)[0])
-
-
-@dataclass
-class Film:
-    """``apart``: seconds by which the sound ends after the picture. ``broken``: what is marked so, does not decode (one
-    group in ten is tried) or goes back in time."""
-
-    pictures: int = 0
-    broken: int = 0
-    apart: float = 0.0
-
-
-def read(path: Path) -> Film:
-    film, ends, last = Film(), {"video": Fraction(0), "audio": Fraction(0)}, dict[str, int]()
-    group = 0
-    with av.open(str(path)) as container:
-        for packet in container.demux():
-            if packet.dts is None or packet.pts is None:
-                continue
-            kind, base = packet.stream.type, Fraction(packet.time_base.numerator, packet.time_base.denominator)
-            if packet.is_corrupt or packet.dts < last.get(kind, packet.dts):
-                film.broken += 1
-            last[kind] = packet.dts
-            length = Fraction(1, FORM.fps) if kind == "video" else Fraction(1_024, 48_000)
-            ends[kind] = max(ends[kind], packet.pts * base + length)
-            if kind != "video":
-                continue
-            film.pictures += 1
-            group += packet.is_keyframe
-            if group % 10 == 1:
-                try:
-                    list(packet.decode())
-                except FFmpegError:
-                    film.broken += 1
-    film.apart = float(ends["audio"] - ends["video"])
-    return film

@@ -425,12 +425,13 @@ def test_an_event_of_the_log_gives_what_is_public_and_nothing_else() -> None:
 def test_an_opt_out_is_confirmed_once_and_kept_until_they_speak_to_the_host_again() -> None:
     host = Manners()
     first = host.receive("don't answer me", EVE, NOW)
-    assert (first.silence, first.understood.ask) == (None, Wish.OPT_OUT)
-    assert host.receive("what is the price?", EVE, NOW).silence is Silence.OPTED_OUT
-    assert host.receive("stop replying to me", EVE, NOW).silence is Silence.OPTED_OUT
+    assert (first.silence, first.understood.ask, first.left_alone) == (None, Wish.OPT_OUT, True)
+    for text in ("what is the price?", "stop replying to me"):
+        found = host.receive(text, EVE, NOW, left_alone=True)
+        assert (found.silence, found.left_alone) == (Silence.OPTED_OUT, True)
     assert host.receive("what is the price?", ANA, NOW).silence is None
-    assert host.receive("Sable, what is the price?", EVE, NOW, by_name=True).silence is None
-    assert not host.has_opted_out(EVE)
+    found = host.receive("Sable, what is the price?", EVE, NOW, left_alone=True, by_name=True)
+    assert (found.silence, found.left_alone) == (None, False)
 
 
 @pytest.mark.parametrize("text", ["see evil-mint.xyz", "a\u200bb", "", "x" * 10_000 + " see evil-mint.xyz"])
@@ -462,8 +463,11 @@ def test_the_room_is_answered_so_often_and_no_more() -> None:
 
 def test_no_more_people_are_remembered_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manners, "PEOPLE_MAX", 3)
+    monkeypatch.setattr(manners, "ANSWERS_PER_PERSON_MAX", 1)
     host, new_id = Manners(), ids()
     people = [new_id() for _ in range(4)]
     for person in people:
-        host.opt_out(person)
-    assert [host.has_opted_out(person) for person in people] == [False, True, True, True]
+        assert host.receive("hello", person, NOW).silence is None
+    assert [host.receive("hello", person, NOW).silence for person in people[1:]] == [Silence.TOO_OFTEN] * 3
+    # the first was forgotten, and is a new guest
+    assert host.receive("hello", people[0], NOW).silence is None

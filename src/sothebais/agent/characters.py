@@ -11,7 +11,7 @@ from sothebais.agent.repository import StoredCharacter
 from sothebais.agent.sable import SABLE
 from sothebais.errors import Conflict, NotFound
 from sothebais.events import log
-from sothebais.events.actions import Actor, action
+from sothebais.events.actions import CHARACTER_CHANGED, Actor, action
 from sothebais.instants import Millis
 
 #: What is told when nothing was changed by name.
@@ -58,7 +58,7 @@ async def put(
         after = await repository.update(connection, stored, character, actor=actor.user)
         await log.append(
             connection,
-            [action(actor, "character.change", f"agent:{stored.id}", at=now, reason=reason, changed=changed)],
+            [action(actor, CHARACTER_CHANGED, f"agent:{stored.id}", at=now, reason=reason, changed=changed)],
         )
         return after
 

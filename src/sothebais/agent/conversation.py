@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais import ids
-from sothebais.agent import characters, intents, records
+from sothebais.agent import characters, intents, opt_outs, records
 from sothebais.agent.character import persona
 from sothebais.agent.facts import HouseFacts
 from sothebais.agent.manners import Manners, Reception, Silence
@@ -21,7 +21,6 @@ from sothebais.events import log as events
 MEMORIES_MAX = 6
 #: Asked again after so long, by those who ask too often.
 RETRY_AFTER_S = 20
-OPTED_OUT = "As you wish. I shall leave you in peace; say my name when you want me."
 
 
 class Reply(Struct, frozen=True):
@@ -49,7 +48,10 @@ class Conversation:
         stored = await characters.present(self._engine)
         self._facts.host = stored.character.name
         now = self._clock.now()
-        reception = self._manners.receive(text, user, now, by_name=True)
+        async with self._engine.connect() as connection:
+            left_alone = await opt_outs.left_alone(connection, user)
+        # whoever writes to the host itself wants an answer, unless that is what they write
+        reception = self._manners.receive(text, user, now, left_alone=left_alone, by_name=True)
         if reception.silence is not None:
             await self._record(stored.id, user, reception, answered=False)
             raise _refusal(reception.silence)
@@ -94,6 +96,7 @@ class Conversation:
             reason=None if reception.silence is None else str(reception.silence),
         )
         async with self._engine.begin() as connection:
+            await opt_outs.store(connection, user, alone=reception.left_alone)
             await events.append(connection, [record, *also])
 
     async def _recalled(self, text: str, user: UUID) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """Manners: who is answered, what is heard, and what may go out. Pure.
 
-A person who wants no answer gets none until they speak to the host by name again. What people write is cleaned and
-judged as in the room; what is refused is not answered, and reaches no model.
+A person who wants no answer gets none until they speak to the host by name again; who that is, the house keeps
+(``opt_outs``). What people write is cleaned and judged as in the room; what is refused is not answered, and reaches no
+model.
 """
 
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from sothebais.agent.truth.conduct import rude
 from sothebais.agent.understanding import Understood, Wish, understand
 from sothebais.instants import Millis
 
-#: People whose last questions and wishes are remembered.
+#: People whose last questions are remembered.
 PEOPLE_MAX = 50_000
 #: One person is answered so often at most, and the room so often.
 ANSWERS_PER_PERSON_MAX = 3
@@ -37,51 +38,37 @@ class Silence(StrEnum):
 
 
 class Reception(Struct, frozen=True):
-    """How a line was received: ``text`` as a writer may see it, or why there is no answer."""
+    """How a line was received: ``text`` as a writer may see it, or why there is no answer; and whether its writer wants
+    to be left alone from now on."""
 
     text: str
     understood: Understood
     silence: Silence | None
+    left_alone: bool = False
 
 
 class Manners:
-    """Judges what comes in, and keeps whom the host leaves alone."""
+    """Judges what comes in, and counts who was answered lately."""
 
     def __init__(self, words: moderation.Words | None = None) -> None:
         self._words = words or moderation.words_of(moderation.DEFAULT_WORDS)
-        self._silent: OrderedDict[UUID, None] = OrderedDict()
         self._answered: OrderedDict[UUID, tuple[Millis, ...]] = OrderedDict()
         self._lately: tuple[Millis, ...] = ()
 
-    def opt_out(self, person: UUID) -> None:
-        """Leave somebody alone."""
-        self._silent[person] = None
-        while len(self._silent) > PEOPLE_MAX:
-            self._silent.popitem(last=False)
-
-    def opt_in(self, person: UUID) -> None:
-        """They want to be answered again."""
-        self._silent.pop(person, None)
-
-    def has_opted_out(self, person: UUID) -> bool:
-        """Whether somebody wants no answer."""
-        return person in self._silent
-
-    def receive(self, text: str, person: UUID, now: Millis, *, by_name: bool = False) -> Reception:
-        """Judge a line. ``by_name``: it addresses the host itself, by mention or name, which lifts an opt-out.
+    def receive(
+        self, text: str, person: UUID, now: Millis, *, left_alone: bool = False, by_name: bool = False
+    ) -> Reception:
+        """Judge a line of somebody who so far is ``left_alone``, or not. ``by_name``: it addresses the host itself, by
+        mention or name, which lifts an opt-out.
 
         An answer that is granted counts towards the limits.
         """
         plain = moderation.clean(text[: moderation.RAW_LENGTH_MAX])[:HEARD_LENGTH_MAX]
         understood = understand(plain)
         if understood.ask is Wish.OPT_OUT:
-            already = self.has_opted_out(person)
-            self.opt_out(person)
-            return Reception(plain, understood, Silence.OPTED_OUT if already else None)
-        if by_name:
-            self.opt_in(person)
-        if self.has_opted_out(person):
-            return Reception(plain, understood, Silence.OPTED_OUT)
+            return Reception(plain, understood, Silence.OPTED_OUT if left_alone else None, left_alone=True)
+        if left_alone and not by_name:
+            return Reception(plain, understood, Silence.OPTED_OUT, left_alone=True)
         refused = moderation.refusal(plain, self._words)
         if refused is not None and understood.ask is not Wish.ABUSE:
             return Reception("", understood, Silence.REFUSED)

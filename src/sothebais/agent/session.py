@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sothebais import ids
-from sothebais.agent import characters, context, feelings, happenings, intents, records
+from sothebais.agent import characters, context, feelings, happenings, intents, opt_outs, records
 from sothebais.agent.context import Mind
 from sothebais.agent.facts import HouseFacts
 from sothebais.agent.feelings import History
@@ -286,7 +286,9 @@ class HostSession:
             # people talk with each other; the host listens
             self._note(line, line.text, event.timestamp)
             return
-        reception = self.manners.receive(line.text, line.user, now, by_name=by_name)
+        async with self._parts.engine.connect() as connection:
+            left_alone = await opt_outs.left_alone(connection, line.user)
+        reception = self.manners.receive(line.text, line.user, now, left_alone=left_alone, by_name=by_name)
         silence = reception.silence or (Silence.BUSY if self.speaker.busy else None)
         answered = silence is None
         REPLIES.labels(str(answered).lower()).inc()
@@ -302,6 +304,8 @@ class HostSession:
             reason=None if silence is None else str(silence),
         )
         async with self._parts.engine.begin() as connection:
+            if reception.left_alone != left_alone:
+                await opt_outs.store(connection, line.user, alone=reception.left_alone)
             await events.append(connection, [record])
         self._history, felt = feelings.heard(self._history, line.user, reception.understood.kind, now)
         self._feel(felt, now)

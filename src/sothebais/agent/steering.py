@@ -6,13 +6,12 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from sothebais.events import log
-from sothebais.events.actions import Actor, action, checked_reason
+from sothebais.events.actions import CHARACTER_CHANGED, Actor, action, checked_reason
 from sothebais.events.tables import EventLog
 from sothebais.instants import Millis
 
 MUTE: Final = "agent.mute"
 UNMUTE: Final = "agent.unmute"
-CHARACTER: Final = "character.change"
 
 
 class Steering:
@@ -31,7 +30,7 @@ class Steering:
         """Take an action of the staff by its name; whether it concerns the host."""
         if name in (MUTE, UNMUTE):
             self.muted = name == MUTE
-        return name in (MUTE, UNMUTE, CHARACTER)
+        return name in (MUTE, UNMUTE, CHARACTER_CHANGED)
 
 
 async def muted(connection: AsyncConnection) -> bool:

@@ -68,6 +68,15 @@ class CharacterVersion(Base):
     actor: Mapped[UUID | None]
 
 
+class HostOptOut(Base):
+    """Somebody whom the host does not answer until they speak to it by name again."""
+
+    __tablename__ = "host_opt_outs"
+
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    created_at: Mapped[Created]
+
+
 class Memory(Base):
     """Something the host remembers, with the event it comes from.
 

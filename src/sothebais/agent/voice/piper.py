@@ -215,6 +215,10 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # every sentence has a length of its own: what is planned or kept for one fits no other, and is never given back
+    # (150 MB after 160 sentences; without, 5 % more time)
+    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
     # a thread that spins for work takes the core from the encoder
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
