@@ -185,16 +185,22 @@ class House:
         return NotifyDesk(self.settings, self.clock, self.database_url, key=self.key(), vapid=vapid, box=box)
 
     async def pictured(self) -> Pictured:
-        """What the picture says of the house, with the character that hosts now: its name, and its own pictures if it has any."""
-        character = (await characters.present(self.engine)).character
-        own = {name: face.asset for name, face in character.expressions.items() if face.asset is not None}
+        """What the picture says of the house, with the character that hosts now: its name, and its own pictures if it has any.
+
+        Raises Unavailable without a database.
+        """
+        try:
+            character = (await characters.present(self.engine)).character
+        except (SQLAlchemyError, OSError) as error:
+            raise Unavailable("The house's character cannot be read just now.") from error
+        faces = character.expressions
+        drawn = all(face.asset is None for face in faces.values())
+        own = {} if drawn else {name: face.asset or "" for name, face in faces.items()}
         first = character.default_expression
-        host = HostLook(name=character.name, expression=first, was=first, picture=own.get(first))
+        host = HostLook(name=character.name, expression=first, was=first, picture=own.get(first) or None)
         return msgspec.structs.replace(house_of(self.settings), host=host, expressions=own)
 
-    def stream_parts(
-        self, store: StateStore, auctions: AuctionEngine, pictured: Pictured | None = None
-    ) -> stream.Parts:
+    def stream_parts(self, store: StateStore, auctions: AuctionEngine) -> stream.Parts:
         """What the stream-manager is made of; lots are paused through ``auctions``."""
         return stream.Parts(
             settings=self.settings,
@@ -203,7 +209,7 @@ class House:
             dsn=self.database_url,
             store=store,
             assets=self.assets(),
-            house=pictured or house_of(self.settings),
+            house=self.pictured,
             lots=PausedLots(self.engine, auctions),
         )
 

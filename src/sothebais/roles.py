@@ -14,6 +14,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from sothebais import priorities
 from sothebais.agent.session import HostSession
 from sothebais.api.app import create_app, create_operations_app, create_stream_app
 from sothebais.api.live import addresses
@@ -43,8 +44,8 @@ STOP_LOOK_S = 0.1
 #: Requests under way have so long to finish when the process is asked to stop.
 DRAIN_S = 5
 BACKLOG = 2_048
-#: How far the host steps back for everybody else.
-AGENT_NICE = 5
+#: A proxy on this machine is believed without being named.
+LOOPBACK = ("127.0.0.1", "::1")
 
 type Background = Callable[[], Coroutine[Any, Any, None]]
 
@@ -211,7 +212,7 @@ async def _stream_manager(settings: Settings, port: int | None, parent: int | No
         engine = house.auction_engine(STREAM_MANAGER)
         await engine.start()
         parts = house.api_parts(None, store)
-        manager = StreamManager(house.stream_parts(store, engine, await house.pictured()))
+        manager = StreamManager(house.stream_parts(store, engine))
         app = create_stream_app(parts, manager)
         try:
             work = [manager.run, Heartbeat(parts, STREAM_MANAGER).run, *house.clip_work()]
@@ -224,8 +225,7 @@ async def _stream_manager(settings: Settings, port: int | None, parent: int | No
 async def _agent_service(settings: Settings, port: int | None, parent: int | None) -> None:
     """The host. It listens for nobody but those who ask how it is."""
     listener = bind(settings.host, port or settings.agent_port)
-    # a voice takes a core while it works; bids and pictures come first
-    os.nice(AGENT_NICE)
+    priorities.step_back()
     async with open_house(settings, name=AGENT_SERVICE, pool_size=4) as house:
         store = house.store()
         parts = house.api_parts(None, store)
@@ -249,8 +249,17 @@ def allow_open_files() -> None:
 async def _serve(app: FastAPI, listener: socket.socket, parent: int | None, *, background: list[Background]) -> None:
     """Serve an HTTP application until told to stop or a background task fails."""
     parts: ApiParts = app.state.parts
-    config = uvicorn.Config(
+    server = _Server(server_config(app, parts.settings), hub_of(parts))
+    await _run(server, listener, parent, background=background)
+
+
+def server_config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config:
+    """How an application is served. Addresses are those that a proxy names where it is one of ours, so that limits by
+    address are the visitors'."""
+    return uvicorn.Config(
         app,
+        proxy_headers=True,
+        forwarded_allow_ips=[*LOOPBACK, *settings.live_trusted_proxies],
         log_config=None,
         access_log=False,
         server_header=False,
@@ -258,13 +267,12 @@ async def _serve(app: FastAPI, listener: socket.socket, parent: int | None, *, b
         loop="none",
         http="httptools",
         ws=LiveProtocol,
-        ws_max_size=parts.settings.live_message_bytes_max,
+        ws_max_size=settings.live_message_bytes_max,
         ws_per_message_deflate=False,
         backlog=BACKLOG,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    await _run(_Server(config, hub_of(parts)), listener, parent, background=background)
 
 
 async def _run(

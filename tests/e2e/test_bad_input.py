@@ -227,6 +227,7 @@ ROWS = [
     setting("no database address", "postgresql", "Check DATABASE_URL", DATABASE_URL="swordfish"),
     toml("no TOML", "port = = 5", "sothebais.toml", "line 1"),
     toml("an unknown setting", "prot = 8000", "prot", ""),
+    toml("a secret", "house_key = \"swordfish\"", "house_key", "environment"),
     # verify
     Row("verify: no file", ["verify", "{tmp}/log.ndjson"], 1, "neither an auction id nor a file", "sothebais auction list"),
     Row("verify: no JSON", ["verify", "{tmp}/l"], 1, "line 2 is not JSON", "", {"l": '{"n": 1}\nhello\n'}),

@@ -1,5 +1,6 @@
 """``sothebais demo`` from the command to the last lot, as anybody runs it; nothing of it is left behind."""
 
+import io
 import json
 import os
 import re
@@ -14,16 +15,25 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from tests.fakes import heard
+
+from sothebais.catalog.assets import AssetStore
+from sothebais.sound import Samples
 
 CHECKOUT = Path(__file__).parents[2]
 NOUNS = CHECKOUT / "tests" / "data" / "nouns"
 #: The whole show is a fraction of this on a machine with nothing else to do.
 DEMO_S_MAX = 150
-#: Captions and mouth follow the event; the sound may be so late.
+#: Captions and mouth follow the event; the sound may be so late, in a quarter of what is said even where other tests run
+#: beside (what a machine of its own gives is measured by ``bench.host`` and the quiet tests).
 HEARD_LATE_MS_MAX = 80
+#: So much of each thing said is looked for in the recording, and so alike it is there: other words come to 0.2.
+SAID_S = 1.2
+LIKE_MIN = 0.6
 #: Within so long everything that was started has ended.
 GONE_S_MAX = 20
 
@@ -115,12 +125,31 @@ def finished(process: "subprocess.Popen[str]", within_s: float) -> tuple[int, st
     return process.returncode, out, err
 
 
-def lateness_of_speech(folder: Path) -> list[int]:
-    """By how many ms each part of what the host said began to be heard after its event says, from the stream's log."""
+def logged(folder: Path, role: str, event: str) -> list[dict[str, Any]]:
+    """What a role's log has of one kind."""
     found = []
-    for path in (folder / "data" / "demo").glob("*/logs/stream-manager/*.log"):
+    for path in (folder / "data" / "demo").glob(f"*/logs/{role}/*.log"):
         entries = map(json.loads, path.read_text("utf-8").splitlines())
-        found += [entry["late_ms"] for entry in entries if entry.get("event") == "stream.speech_began"]
+        found += [entry for entry in entries if entry.get("event") == event]
+    return found
+
+
+def beginning_of(store: AssetStore, speech: dict[str, Any]) -> Samples:
+    """The first ``SAID_S`` of a speech; nothing but zeros where the voice was not ready in time and captions stood in."""
+    return heard.sound_of(io.BytesIO(store.speech(UUID(speech["speech"]))))[: int(SAID_S * heard.RATE)]
+
+
+def heard_in(recording: Path, speeches: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """Where the beginning of each is in the recording, whose name is the instant it begins at, and how alike it is."""
+    begun_at, recorded = int(recording.stem), heard.sound_of(recording)
+    store = AssetStore.in_data_dir(recording.parents[2])
+    found = []
+    for one, other in zip(speeches, speeches[1:] + speeches[:1], strict=True):
+        said = beginning_of(store, one)
+        place = heard.found(recorded, said, (one["at"] - begun_at) / 1_000)
+        found += [] if place is None else [place]
+        elsewhere = heard.found(recorded, said, (other["at"] - begun_at) / 1_000 + 2 * heard.AROUND_S)
+        assert elsewhere is None or elsewhere[1] < LIKE_MIN, "other words must not pass for these"
     return found
 
 
@@ -147,10 +176,21 @@ def test_the_demo_sells_and_verifies_every_lot_and_its_logs_verify_again_offline
         assert lot["bids"] >= 2
     assert "Traceback" not in err
     assert processes_on(folder) == {}
-    late = lateness_of_speech(folder)
+    speeches = logged(folder, "stream-manager", "stream.speech_began")
+    late = [one["late_ms"] for one in speeches]
     # the host spoke, and its words and mouth were those that were heard
     assert len(late) >= 3
-    assert sorted(late)[len(late) // 2] <= HEARD_LATE_MS_MAX, late
+    assert sorted(late)[len(late) // 4] <= HEARD_LATE_MS_MAX, late
+    # each of its sentences is in the recording, with music beside it, when the log says that it was said
+    recording = Path(result["recording"])
+    store = AssetStore.in_data_dir(recording.parents[2])
+    voiced = [one for one in speeches if beginning_of(store, one).any()]
+    # a voice that misses its deadline is replaced by captions, and says so; where the machine is busy that may happen
+    assert len(voiced) == len(speeches) or logged(folder, "agent-service", "voice.failed")
+    assert len(voiced) >= 3, [len(voiced), len(speeches)]
+    places = heard_in(recording, voiced)
+    assert len(places) >= len(voiced) - 1
+    assert all(abs(lag_ms) <= HEARD_LATE_MS_MAX and likeness >= LIKE_MIN for lag_ms, likeness in places), places
     exports = sorted((folder / "data" / "demo").glob("*/verified/*.ndjson"))
     assert len(exports) == 2
     for path, lot in zip(exports, result["lots"], strict=True):
