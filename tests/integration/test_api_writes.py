@@ -80,6 +80,28 @@ async def test_the_same_key_and_body_repeats_the_first_answer_and_another_body_i
         )
 
 
+async def test_changes_and_removals_take_a_key_too(
+    house: House, client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    named = [await client.patch(f"{API}/me", json={"name": "Olga B"}, headers=keyed(operator, "one")) for _ in range(2)]
+    assert [one.status_code for one in named] == [200, 200]
+    assert [one.headers.get("idempotency-replayed") for one in named] == [None, "true"]
+    assert named[0].json() == named[1].json()
+    # one key, one request: not another method either
+    is_problem(
+        await client.post(f"{API}/me", json={"name": "Olga B"}, headers=keyed(operator, "one")),
+        409,
+        "IDEMPOTENCY_KEY_REUSED",
+    )
+    made = await client.post(f"{API}/collections", json={"slug": "a", "name": "A"}, headers=operator)
+    gone = [
+        await client.delete(f"{API}/collections/{made.json()['id']}", headers=keyed(operator, "two")) for _ in range(2)
+    ]
+    assert [one.status_code for one in gone] == [204, 204]
+    assert (gone[1].headers["idempotency-replayed"], gone[1].content) == ("true", b"")
+    assert await count(house) == 0
+
+
 async def test_of_many_at_once_with_one_key_one_runs_and_the_others_wait_or_repeat(
     house: House, client: httpx.AsyncClient, operator: dict[str, str]
 ) -> None:

@@ -18,7 +18,7 @@ from sothebais.api.door import PREFIX
 from sothebais.api.models.auctions import BidAnswer, BidRequest
 from sothebais.api.models.base import Problem
 from sothebais.api.routes import bids
-from sothebais.api.writes import KEY_LENGTH_MAX
+from sothebais.api.writes import KEY_LENGTH_MAX, METHODS
 from sothebais.users.tables import Role
 
 PROBLEM = "application/problem+json"
@@ -154,7 +154,12 @@ def _complete(path: str, method: str, operation: dict[str, Any], needs: _Needs) 
         statuses |= {401, 403}
     else:
         operation.setdefault("security", [])
-    if method == "post" and path.startswith(PREFIX) and not path.startswith(f"{PREFIX}auth/") and path != bids.PATH:
+    if (
+        method.upper() in METHODS
+        and path.startswith(PREFIX)
+        and not path.startswith(f"{PREFIX}auth/")
+        and path != bids.PATH
+    ):
         statuses.add(409)
         operation.setdefault("parameters", []).append(dict(_IDEMPOTENCY))
     for status in statuses:

@@ -62,6 +62,10 @@ class _First(NamedTuple):
     age_s: float
 
 
+#: What changes something.
+METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
 class Idempotency:
     """Between the door and the routes."""
 
@@ -228,7 +232,7 @@ def _mine(user: UUID, key: str, claim: UUID) -> sa.ColumnElement[bool]:
 def _is_write(scope: Scope) -> bool:
     path: str = scope["path"]
     # who signs in is nobody yet, and the answer is a secret
-    return scope["method"] == "POST" and path.startswith(PREFIX) and not path.startswith(f"{PREFIX}auth/")
+    return scope["method"] in METHODS and path.startswith(PREFIX) and not path.startswith(f"{PREFIX}auth/")
 
 
 def _check_key(key: str) -> None:
@@ -249,11 +253,11 @@ async def _body(request: Request) -> bytes:
 
 
 def _request_hash(request: Request, body: bytes) -> bytes:
-    """Of what was asked: the address and the body, where JSON that means the same is the same."""
+    """Of what was asked: the method, the address and the body, where JSON that means the same is the same."""
     # what is not JSON counts byte for byte
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         body = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
-    digest = hashlib.sha256(request.url.path.encode())
+    digest = hashlib.sha256(f"{request.method} {request.url.path}".encode())
     digest.update(b"\x00" + request.url.query.encode() + b"\x00" + body)
     return digest.digest()
 
