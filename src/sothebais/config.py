@@ -80,7 +80,8 @@ class Settings(BaseSettings):
         description="Where pages find the live feed, wss://live.example/api/v1/live; else this machine's gateway.",
     )
     live_trusted_proxies: tuple[str, ...] = Field(
-        default=(), description='Proxies whose X-Forwarded-For the live gateway believes, such as ["10.0.0.0/8"].'
+        default=(),
+        description='Proxies whose X-Forwarded-For is believed, besides one on this machine, such as ["10.0.0.0/8"].',
     )
     live_connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=20_000, description="Live connections one process takes; more are refused."
@@ -192,6 +193,12 @@ class Settings(BaseSettings):
     stream_outputs: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")], SecretStr] = Field(
         default={},
         description='Where the stream goes: {"x": "rtmps://…/KEY"}, RTMP or RTMPS with the stream key. Secret.',
+    )
+    stream_inputs: Annotated[
+        dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")], SecretStr], Field(max_length=4)
+    ] = Field(
+        default={},
+        description='Live pictures that scenes may show, by name: {"guest": "rtmp://server/app/KEY"}, RTMP or RTMPS. Secret.',
     )
     stream_ca_file: Path | None = Field(
         default=None, description="Certificates that RTMPS servers are checked against; else the system's."
@@ -333,14 +340,20 @@ class Settings(BaseSettings):
                 raise ValueError(error.message) from error
         return value
 
-    @field_validator("stream_outputs")
+    @field_validator("stream_outputs", "stream_inputs")
     @classmethod
-    def _ingest(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        """Addresses that can be streamed to; the message must not say more of one than its name."""
-        for name, target in value.items():
-            address = urlsplit(target.get_secret_value())
+    def _rtmp(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        """Addresses that can be streamed to or read; the message must not say more of one than its name."""
+        for name, given in value.items():
+            address = urlsplit(given.get_secret_value())
             if address.scheme not in ("rtmp", "rtmps") or not address.hostname or len(address.path) < 2:
                 raise ValueError(f"the address of {name} must look like rtmps://server/app/KEY")
+        return value
+
+    @field_validator("stream_outputs")
+    @classmethod
+    def _not_our_own(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name in value:
             if name in ("hls", "recording", "preview"):
                 raise ValueError(f"{name} is the house's own output; give this one another name")
         return value
@@ -372,7 +385,25 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Given in code, then environment, then the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, _File(settings_cls)
+
+
+class _File(TomlConfigSettingsSource):
+    """``sothebais.toml``, which may be kept with the code: a secret in it is refused by name."""
+
+    def __call__(self) -> dict[str, Any]:
+        given = super().__call__()
+        secret = sorted(name for name in given if name in _secrets())
+        if secret:
+            raise ConfigurationError(
+                f"{CONFIG_FILE} holds what is secret: {', '.join(secret)}. Take it out of the file and give it by the "
+                "environment instead."
+            )
+        return given
+
+
+def _secrets() -> set[str]:
+    return {name for name, field in Settings.model_fields.items() if "SecretStr" in repr(field.annotation)}
 
 
 def load(**given: Any) -> Settings:

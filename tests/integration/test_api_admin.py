@@ -156,6 +156,35 @@ async def test_a_key_is_told_once_works_within_its_scopes_and_ends_at_once(
         is_problem(await client.post(f"{API}/admin/api-keys", json=body | wrong, headers=admin), 422, "INVALID_INPUT")
 
 
+async def test_the_key_of_staff_who_are_blocked_opens_nothing(
+    house: House, engine: AuctionEngine, store: StateStore, client: httpx.AsyncClient
+) -> None:
+    _, admin = await person(house, client, "ada", Role.ADMIN)
+    olga, _ = await person(house, client, "olga", Role.OPERATOR)
+    bo = await a_user(house, "bo")
+    keys = {}
+    for user, scope in ((olga, "operate"), (bo, "bid")):
+        body = {"name": "robot", "scopes": ["read", scope], "user_id": str(user)}
+        made = await client.post(f"{API}/admin/api-keys", json=body, headers=admin)
+        keys[user] = {"authorization": f"Bearer {made.json()['token']}"}
+    lot = await an_open_lot(house, engine)
+    pause = f"{API}/auctions/{lot}/pause"
+    assert (await client.post(pause, json={"reason": "Look."}, headers=keys[olga])).status_code == 200
+    for user in (olga, bo):
+        blocked = {"blocked": True, "reason": "Why."}
+        assert (await client.patch(f"{API}/admin/users/{user}", json=blocked, headers=admin)).status_code == 200
+    async with api_client(house, engine, store) as other:
+        resume = f"{API}/auctions/{lot}/resume"
+        for use in (client, other):
+            answer = await use.post(resume, json={"reason": "Look."}, headers=keys[olga])
+            is_problem(answer, 401, "UNAUTHENTICATED")
+        # a bidder is told with each bid
+        answer = await other.post(
+            f"{API}/auctions/{lot}/bids", json={"currency": "ETH", "amount": "1"}, headers=keys[bo]
+        )
+        assert is_problem(answer, 409, "BID_REJECTED")["reason"] in ("BLOCKED", "PAUSED")
+
+
 async def test_people_are_found_blocked_and_given_roles_and_the_last_admin_stays(
     house: House, engine: AuctionEngine, client: httpx.AsyncClient
 ) -> None:

@@ -658,6 +658,28 @@ async def test_an_idle_process_finds_that_bidding_worked_elsewhere_and_gives_not
         assert (await idle.place(bid_of(lot, ana, D(10), at=now.now()))).data["ends_at"] == end
 
 
+async def test_while_bids_are_taken_it_is_no_outage_that_no_clock_runs(
+    house: House, now: HouseTime, engine: AuctionEngine
+) -> None:
+    """The clock's process is away, another one takes bids all the time: nothing is given back for that."""
+    lot, ana, bo, end = await a_timed_lot(house, engine), await a_user(house), await a_user(house), now.now() + LENGTH
+    async with running_engine(house, "elsewhere") as elsewhere, running_engine(house, "third") as third:
+        await pulsed(house, elsewhere)
+        await pulsed(house, third)
+        for n in range(4):
+            await now.on(2_000)
+            answer = await elsewhere.place(bid_of(lot, (ana, bo)[n % 2], D(10 + n), at=now.now()))
+            assert (answer.accepted, answer.data["ends_at"]) == (True, end), n
+        # one that was idle meanwhile knows it too
+        assert (await third.place(bid_of(lot, ana, D(50), at=now.now()))).data["ends_at"] == end
+    # and what is an outage still is one
+    await now.on(20_000)
+    async with running_engine(house, "restarted") as again:
+        answer = await again.place(bid_of(lot, bo, D(100), at=now.now()))
+        assert (answer.accepted, answer.data["ends_at"]) == (True, end + 20_000)
+    await verified(house, lot)
+
+
 @pytest.mark.fault
 async def test_no_bid_is_decided_while_nobody_can_say_whether_there_was_an_outage(
     house: House, engine: AuctionEngine, connection: Any

@@ -318,6 +318,29 @@ async def test_a_large_sum_needs_two_of_the_staff(sale: Sale) -> None:
     assert (await sale.ask("olga", own, "/paid")).status_code == 403
 
 
+async def test_a_step_that_was_asked_for_by_mistake_is_taken_back_and_the_invoice_expires_again(sale: Sale) -> None:
+    lot = await an_open_lot(sale.house, sale.engine)
+    assert (await bid(sale.engine, lot, sale.people["ana"], "11")).accepted
+    await sale.sell(lot)
+    await sale.ask("olga", lot, "/invoice")
+    taken_back = {"step": "PAY", "reason": "Another lot was meant."}
+    assert (await sale.ask("otto", lot, "/withdraw", **taken_back)).status_code == 409
+    assert (await sale.ask("olga", lot, "/paid")).status_code == 202
+    assert (await sale.ask("ana", lot, "/withdraw", **taken_back)).status_code == 403
+    assert (await sale.ask("otto", lot, "/withdraw", step="EXPIRE", reason="x")).status_code == 422
+    assert (await sale.ask("otto", lot, "/withdraw", step="PAY", reason=" ")).status_code == 422
+    assert (await sale.ask("otto", lot, "/withdraw", step="DELIVER", reason="x")).status_code == 409
+    answer = await sale.ask("otto", lot, "/withdraw", **taken_back)
+    assert (answer.status_code, answer.json()["status"], answer.json()["waiting"]) == (200, "INVOICED", None)
+    # who asks again begins anew, and is not the second of the two
+    assert (await sale.ask("otto", lot, "/paid")).status_code == 202
+    assert (await sale.ask("otto", lot, "/withdraw", **taken_back)).status_code == 200
+    assert await sale.house.settlements().due(sale.house.now() + 400 * DAY) == 1
+    assert (await sale.see("olga", lot)).json()["status"] == "EXPIRED"
+    rows = await sale.fetch("select action from audit where action like 'settlement.paid%' order by at, id")
+    assert [row["action"] for row in rows] == ["settlement.paid.request", "settlement.paid.withdraw"] * 2
+
+
 async def test_two_calls_at_once_take_a_step_once_and_approve_nothing(sale: Sale) -> None:
     lot = await an_open_lot(sale.house, sale.engine)
     assert (await bid(sale.engine, lot, sale.people["ana"], "12")).accepted

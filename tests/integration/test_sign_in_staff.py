@@ -15,7 +15,7 @@ import pyotp
 import pytest
 from argon2 import PasswordHasher
 from tests.fakes.house import a_user, api_client, whole_log
-from tests.fakes.sign_ins import API, Authenticator, bearer
+from tests.fakes.sign_ins import API, Authenticator, EthereumWallet, a_proof, bearer
 
 from sothebais.bootstrap import House
 from sothebais.config import Settings
@@ -90,6 +90,26 @@ async def test_a_password_and_a_code_sign_in_and_no_code_does_twice(
         json.loads(event.data)["action"] for event in await whole_log(house.database_url) if event.type == "user:action"
     ]
     assert audit == ["staff.add", "session.sign_in"]
+
+
+async def test_by_a_wallet_the_staff_have_no_more_rights_than_anybody(
+    house: House, client: httpx.AsyncClient, maria: Enrolment, connection: Any
+) -> None:
+    """One signature does not stand for a password and a second factor."""
+    mine = await signed_in_by_totp(client, maria)
+    assert (await client.get(f"{API}/admin/users", headers=mine)).status_code == 200
+    wallet = EthereumWallet()
+    linked = await client.post(f"{API}/me/wallets", json=await a_proof(client, wallet), headers=mine)
+    assert linked.status_code == 201, linked.text
+    client.cookies.clear()
+    answer = await client.post(f"{API}/auth/siwe", json=await a_proof(client, wallet))
+    assert (answer.status_code, answer.json()["user"]["role"]) == (201, "BIDDER")
+    by_wallet = bearer(answer.json()["token"])
+    client.cookies.clear()
+    for attempt in range(2):  # as it was read, and as it is cached
+        refused = await client.get(f"{API}/admin/users", headers=by_wallet)
+        assert (refused.status_code, refused.json()["code"]) == (403, "FORBIDDEN"), attempt
+    assert await connection.fetchval("select role from users where email = $1", EMAIL) == "ADMIN"
 
 
 async def test_a_code_of_a_clock_one_step_off_is_taken_and_one_of_two_steps_is_not(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -11,6 +12,8 @@ from tests.fakes.sign_ins import API, EthereumWallet, FakeX, a_proof, an_x, bear
 
 from sothebais.bootstrap import House
 from sothebais.config import Settings
+from sothebais.users.api_keys import Scope
+from sothebais.users.tables import Role
 
 START, CALLBACK = f"{API}/auth/x/start", f"{API}/auth/x/callback"
 
@@ -141,6 +144,22 @@ async def test_an_account_is_linked_to_who_is_signed_in_and_belongs_to_one_user(
     assert (await client.post(f"{API}/me/wallets", json=await a_proof(client, wallet), headers=mine)).status_code == 201
     assert (await client.delete(account, headers=mine)).status_code == 204
     assert (await client.delete(account, headers=mine)).status_code == 404
+
+
+async def test_an_account_is_linked_by_a_person_who_has_just_signed_in_and_by_no_program(
+    house: House, client: httpx.AsyncClient, connection: Any, x: FakeX
+) -> None:
+    """A key that only reads must not become a way to sign in as its owner, nor a session that was left open."""
+    token = (await client.post(f"{API}/auth/siwe", json=await a_proof(client, EthereumWallet()))).json()
+    user = UUID(token["user"]["id"])
+    _, key = await house.people().api_keys.create(
+        user, "robot", [Scope.READ, Scope.BID, Scope.OPERATE], days=1, actor=user, role=Role.ADMIN
+    )
+    client.cookies.clear()
+    refused(await client.get(START, params={"link": True}, headers=bearer(key)), 403, "API key")
+    await connection.execute("update sessions set created_at = created_at - interval '16 minutes'")
+    refused(await client.get(START, params={"link": True}, headers=bearer(token["token"])), 403, "fresh sign-in")
+    assert await connection.fetchval("select count(*) from nonces where purpose = 'X'") == 0
 
 
 async def test_another_site_cannot_begin_a_sign_in_here(client: httpx.AsyncClient) -> None:

@@ -222,6 +222,7 @@ BAD_RULES = [
     ("max_post_delay: 3s", "rules.closing_grace", "at most as long"),
     ('confirm_multiple: "0.5"', "rules.confirm_multiple", "at least 1"),
     ("wallet_required: yes", "rules.wallet_required", "true or false"),
+    ("deposit_required: true", "rules.deposit_required", "takes no deposits"),
     ("hard_close_after: 800h", "rules.hard_close_after", "at most"),
     ("reserv: 5", "rules.reserv", "mean reserve"),
 ]

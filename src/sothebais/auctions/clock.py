@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Gauge
 
-from sothebais.auctions import hotpath
+from sothebais.auctions import hotpath, pulse
 from sothebais.auctions.commands import AdvanceAuction
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.model import Status
@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 
 #: Longest sleep: another process may have changed a time without a wake-up here.
 LOOK_AGAIN_S = 0.5
-PULSE_S = 1.0
 #: Lots handed to the engine in one round; the rest follows at once.
 DUE_LOTS_MAX = 500
 
@@ -103,9 +102,9 @@ class AuctionClock:
         self._drop()
 
     async def _pulse(self) -> None:
-        """Note that bidding works, about once in ``PULSE_S``."""
+        """Note that bidding works, about once in ``pulse.EVERY_S``."""
         loop_time = asyncio.get_running_loop().time()
-        if loop_time - self._pulsed_at >= PULSE_S and self._engine.connected:
+        if loop_time - self._pulsed_at >= pulse.EVERY_S and self._engine.connected:
             await self._engine.pulse()
             self._pulsed_at = loop_time
 

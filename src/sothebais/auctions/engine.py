@@ -213,7 +213,7 @@ class AuctionEngine:
 
     async def _decide_waiting(self) -> None:
         """One batch of what waits, by the times that hold after an outage."""
-        if self._waiting and self._pulse_is_old():
+        if self._waiting and self._pulse_age_ms() > self._outage_extends_ms:
             try:
                 await self._look_at_pulse()
             except Exception as error:  # whatever it was, nobody may be judged by a time that has not been moved
@@ -238,12 +238,11 @@ class AuctionEngine:
                 raise _unwritable()
             await self._look_at_pulse(begin=True)
 
-    def _pulse_is_old(self) -> bool:
-        """Whether bidding may have been out since it was last known to work."""
+    def _pulse_age_ms(self) -> float:
+        """For how long bidding may have been out: since it was last known to work."""
         at, monotonic = self._pulsed
         # a machine that slept knows it by the wall clock only, one whose wall clock was set back by the other
-        age_ms = max(self._clock.now() - at, (self._clock.monotonic() - monotonic) * 1_000)
-        return age_ms > self._outage_extends_ms
+        return max(self._clock.now() - at, (self._clock.monotonic() - monotonic) * 1_000)
 
     async def _look_at_pulse(self, *, begin: bool = False) -> None:
         """Give an outage back and note that bidding works. Where no pulse is kept yet, only ``begin`` makes one."""
@@ -341,6 +340,21 @@ class AuctionEngine:
         if timing_changed:
             for listener in self._listeners:
                 listener()
+        if bids:
+            await self._bidding_worked()
+
+    async def _bidding_worked(self) -> None:
+        """A committed bid proves it, also where no clock runs: else that would be taken for an outage, again and again."""
+        looked = float(self._clock.now()), self._clock.monotonic()
+        if not pulse.EVERY_S * 1_000 <= self._pulse_age_ms() <= self._outage_extends_ms:
+            return
+        try:
+            await pulse.refresh(self._connection)
+        except CONNECTION_ERRORS as error:
+            log.warning("engine.pulse_unwritten", error=repr(error))
+            self._drop_connection()
+        else:
+            self._pulsed = looked
 
     async def _decide_singly(self, pending: list[Pending], error: Exception, *, again: bool = False) -> None:
         """A row the database refused must not spoil the batch: each command gets a transaction of its own."""

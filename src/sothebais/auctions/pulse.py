@@ -10,6 +10,8 @@ from sothebais.auctions.tables import Auction, ServicePulse
 from sothebais.clock import Millis, from_datetime, to_datetime
 from sothebais.db.engine import CONNECTION_ERRORS
 
+#: It is noted so often.
+EVERY_S = 1.0
 _BIDDING = "bidding"
 _LOCK = 0x70756C7365
 
@@ -19,6 +21,10 @@ select clock_timestamp() as now, (select at from {ServicePulse.__tablename__} wh
 _WRITE = f"""
 insert into {ServicePulse.__tablename__} (name, at) values ('{_BIDDING}', $1)
 on conflict (name) do update set at = greatest(excluded.at, {ServicePulse.__tablename__}.at)
+"""  # noqa: S608
+#: Where no clock has run there is none to refresh.
+_REFRESH = f"""
+update {ServicePulse.__tablename__} set at = greatest(clock_timestamp(), at) where name = '{_BIDDING}'
 """  # noqa: S608
 _RUNNING = f"select id from {Auction.__tablename__} where status in ('{Status.ACTIVE}', '{Status.CLOSING}') order by id"  # noqa: S608
 
@@ -47,6 +53,11 @@ async def read(connection: Any) -> tuple[Millis | None, Millis]:
 async def write(connection: Any, at: Millis) -> None:
     """Bidding works at ``at``."""
     await connection.execute(_WRITE, to_datetime(at))
+
+
+async def refresh(connection: Any) -> None:
+    """Bidding works now, where anybody has said before that it does."""
+    await connection.execute(_REFRESH)
 
 
 async def running_lots(connection: Any) -> list[UUID]:

@@ -157,6 +157,20 @@ class Settlements:
                 await self._settle(connection, lot, settlement, now, actor)
             return True
 
+    async def withdraw(self, auction: UUID, step: SettlementStep, now: Millis, *, actor: Actor, reason: str) -> None:
+        """Take back a step that waits for its second person: asked for by mistake it would keep an invoice from expiring."""
+        reason = checked_reason(reason)
+        async with self._engine.begin() as connection:
+            lot = await settlement_books.hold(connection, auction)
+            found = await settlement_books.settlements(connection, auction)
+            waiting = await settlement_books.waiting_step(connection, found[0].id, step) if found else None
+            if waiting is None:
+                raise Conflict(f"No {step} of this lot waits for approval.", step=str(step))
+            if actor.user in (found[0].user_id, None if lot.seller is None else lot.seller.id):
+                raise Forbidden("Who buys or sells a lot cannot settle it. Ask another of the staff.")
+            await settlement_books.remove_record(connection, waiting.id)
+            await _audit(connection, actor, f"{_ACTIONS[step]}.withdraw", auction, reason, now)
+
     async def answer(self, auction: UUID, user: UUID, now: Millis, *, accept: bool) -> None:
         """The runner-up takes the offer, and is invoiced, or leaves it."""
         async with self._engine.begin() as connection:

@@ -266,6 +266,11 @@ async def update_record(connection: AsyncConnection, key: UUID, **values: Any) -
     await connection.execute(sa.update(SettlementRecord).where(SettlementRecord.id == key).values(**values))
 
 
+async def remove_record(connection: AsyncConnection, key: UUID) -> None:
+    """Forget a step that waits; the audit keeps that it was asked for."""
+    await connection.execute(sa.delete(SettlementRecord).where(SettlementRecord.id == key))
+
+
 async def name_of(connection: AsyncConnection, user: UUID) -> str:
     """Somebody's name now."""
     name: str = (await connection.execute(sa.select(User.name).where(User.id == user))).scalar_one()

@@ -84,7 +84,7 @@ class Auction(Base):
 
 
 class AuctionSecret(Base):
-    """A lot's reserve and the salt of its commitment; readable by the engine's role only."""
+    """A lot's reserve and the salt of its commitment; read by the engine's code only."""
 
     __tablename__ = "auction_secrets"
     __table_args__ = (
@@ -136,7 +136,7 @@ class Bid(Base):
 
 
 class BidSecret(Base):
-    """A bid's hidden maximum and the salt of its commitment; readable by the engine's role only."""
+    """A bid's hidden maximum and the salt of its commitment; read by the engine's code only."""
 
     __tablename__ = "bid_secrets"
     __table_args__ = (

@@ -212,8 +212,12 @@ def _rule(name: str, node: Node, decimals: int) -> Any:
             return node.amount(money.DECIMALS_MAX)
         case "max_extensions":
             return node.integer(0, EXTENSIONS_MAX)
-        case "wallet_required" | "deposit_required":
+        case "wallet_required":
             return node.flag()
+        case "deposit_required":
+            if node.flag():
+                node.fail("cannot be true yet: the house takes no deposits, so that nobody could bid.")
+            return False
         case _:
             return node.length()
 

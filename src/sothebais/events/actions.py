@@ -1,6 +1,7 @@
 """What staff did, as ``user:action`` events: the ``audit`` view is made of them."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,8 @@ from sothebais.events.types.base import Source
 from sothebais.instants import Millis
 
 REASON_LENGTH_MAX = 500
+#: The step by which the house has another host, which those who show and speak for it listen for.
+CHARACTER_CHANGED: Final = "character.change"
 
 
 class Actor(msgspec.Struct, frozen=True):

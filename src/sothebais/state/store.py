@@ -1,7 +1,7 @@
 """Redis or Valkey, behind the few operations the house needs.
 
 State is written by a compare-and-set on one key: the JSON carries ``n``, and an older ``n`` changes nothing, so that a
-deposed relay cannot turn a lot back. One key per script call, so a cluster works too.
+deposed relay cannot turn a lot back. One key per script call, as a cluster wants it.
 """
 
 from collections.abc import Iterable, Sequence

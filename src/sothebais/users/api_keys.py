@@ -16,7 +16,7 @@ from sothebais.clock import from_datetime
 from sothebais.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from sothebais.events import log
 from sothebais.users import events
-from sothebais.users.service import TOKEN_BYTES, TOKEN_LENGTH_MAX, Identity, token_hash
+from sothebais.users.service import STAFF, TOKEN_BYTES, TOKEN_LENGTH_MAX, Identity, token_hash
 from sothebais.users.tables import ApiKey, Role, User
 
 PREFIX = "sbk_"
@@ -141,6 +141,8 @@ class ApiKeys:
             .join(User, User.id == ApiKey.user_id)
             .where(ApiKey.id == key, ApiKey.revoked_at.is_(None), User.erased_at.is_(None))
             .where(sa.or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now))
+            # a bidder who is blocked is told so with each bid; staff who are have no rights left
+            .where(sa.or_(User.blocked.is_(False), User.role.not_in(STAFF)))
         )
         async with self._engine.begin() as connection:
             row = (await connection.execute(statement)).one_or_none()

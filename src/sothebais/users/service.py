@@ -26,6 +26,9 @@ TOKEN_BYTES = 32
 TOKEN_LENGTH_MAX = 100
 USER_AGENT_LENGTH_MAX = 200
 SANDBOX = "sandbox"
+#: These act for the house: their rights need a password and a second factor, however else the person may sign in.
+STAFF = frozenset({Role.OPERATOR, Role.ADMIN})
+STAFF_METHOD = "password+"
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,30}", re.ASCII)
 
 
@@ -41,6 +44,11 @@ class Identity(msgspec.Struct, frozen=True):
     scopes: frozenset[str] | None = None
     method: str = ""
     signed_in_at: Millis = 0
+
+
+def role_by(role: Role, method: str) -> Role:
+    """The role a sign-in gives: the staff's only by password and second factor (and in the sandbox, where proof is off)."""
+    return role if role not in STAFF or method == SANDBOX or method.startswith(STAFF_METHOD) else Role.BIDDER
 
 
 def parse_handle(text: str) -> str:
@@ -143,7 +151,8 @@ class SessionService:
                 user, "session.sign_in", at=now, role=row.role, reason=method, target=f"user:{user}"
             )
             await log.append(connection, [signed_in])
-        return Identity(user, row.name, row.role, session, None, method, from_datetime(now)), token
+        role = role_by(row.role, method)
+        return Identity(user, row.name, role, session, None, method, from_datetime(now)), token
 
     async def authenticate(self, token: str) -> Identity:
         """Who this token belongs to. Raises Unauthenticated for an unknown, ended or revoked session."""
@@ -163,9 +172,8 @@ class SessionService:
             or not hmac.compare_digest(cached.token_hash, hashed.hex())
         ):
             raise Unauthenticated("The session has ended or was never valid. Sign in again.")
-        return Identity(
-            cached.user, cached.name, Role(cached.role), cached.id, None, cached.method, cached.signed_in_at
-        )
+        role = role_by(Role(cached.role), cached.method)
+        return Identity(cached.user, cached.name, role, cached.id, None, cached.method, cached.signed_in_at)
 
     async def sessions_of(self, user: UUID) -> list[Any]:
         """The person's sessions that are still good, the last used first."""

@@ -71,6 +71,13 @@ class InvoiceRequest(Body):
     due_at: Instant | None = None
 
 
+class WithdrawRequest(Body):
+    """Which step that waits for approval is taken back, and why."""
+
+    step: Literal["PAY", "DELIVER"]
+    reason: ReasonText
+
+
 class SettlementStepRequest(Body):
     """Mark a settlement as paid or delivered."""
 

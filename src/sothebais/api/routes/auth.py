@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import JSONResponse, RedirectResponse
 
 from sothebais.api import auth
-from sothebais.api.access import InPerson
+from sothebais.api.access import InPerson, in_person
 from sothebais.api.limits import SharedLimit
 from sothebais.api.models.auth import (
     CodeStep,
@@ -29,12 +29,15 @@ from sothebais.errors import NotFound, SothebaisError
 from sothebais.users.nonces import Purpose
 from sothebais.users.service import Identity
 from sothebais.users.siwe import Chain
+from sothebais.users.tables import Role
 
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 #: Begun sign-ins from one address: each writes a row.
 STARTS_PER_SECOND = 2.0
 STARTS_BURST = 30
+#: Who links an account to theirs: a person, not a program, who has just signed in.
+_links = in_person(Role.VIEWER, recent=True)
 X_COOKIE = "sothebais_x"
 X_COOKIE_S = 300
 X_PATH = "/api/v1/auth/x"
@@ -113,7 +116,7 @@ async def x_start(
     """To X, which sends the browser back to ``/auth/x/callback``."""
     auth.check_not_foreign(request)
     await _may_start(request)
-    user = (await auth.identity(request)).user if link else None
+    user = (await _links(request)).user if link else None
     started = await parts_of(request).people.x.start(auth.origin_of(request), user=user)
     response = RedirectResponse(started.url, status_code=302)
     response.set_cookie(

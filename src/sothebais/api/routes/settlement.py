@@ -8,7 +8,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from sothebais.api.access import Operator, SignedIn, may
 from sothebais.api.envelope import CORRELATION
 from sothebais.api.models.base import Problem
-from sothebais.api.models.settlement import ApprovalWaiting, InvoiceRequest, Settlement, SettlementStepRequest
+from sothebais.api.models.settlement import (
+    ApprovalWaiting,
+    InvoiceRequest,
+    Settlement,
+    SettlementStepRequest,
+    WithdrawRequest,
+)
 from sothebais.api.paging import path_id
 from sothebais.api.parts import parts_of
 from sothebais.auctions import settlement_views
@@ -101,6 +107,24 @@ async def paid(auction_id: str, body: SettlementStepRequest, request: Request, p
 async def delivered(auction_id: str, body: SettlementStepRequest, request: Request, person: Operator) -> Response:
     """The last step: paid and delivered, the lot is SETTLED. Confirmed by two above the house's approval amount."""
     return await _take(auction_id, SettlementStep.DELIVER, body, request, person)
+
+
+@router.post(
+    "/withdraw",
+    summary="Take back a step that waits for approval",
+    responses=_STEP_REFUSED | {200: {"model": Settlement}},
+    response_model=None,
+)
+async def withdraw(auction_id: str, body: WithdrawRequest, request: Request, person: Operator) -> dict[str, Any]:
+    """For a payment or delivery that was asked for by mistake: while it waits, the invoice does not expire."""
+    await settlements_of(request).withdraw(
+        path_id(auction_id, "auction"),
+        SettlementStep(body.step),
+        parts_of(request).clock.now(),
+        actor=actor_of(request, person),
+        reason=body.reason,
+    )
+    return await _view(auction_id, request, person)
 
 
 @router.post(

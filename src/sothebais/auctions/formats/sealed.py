@@ -1,6 +1,6 @@
 """Sealed-bid auctions, first price and second price (Vickrey). Pure.
 
-Until the lot has ended nothing but the number of bidders is public. A bidder's later bid replaces the earlier.
+Until the lot has ended no amount is public, only who has bid. A bidder's later bid replaces the earlier.
 """
 
 from decimal import Decimal

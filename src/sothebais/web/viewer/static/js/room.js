@@ -104,7 +104,7 @@ function tick() {
   const now = clock.now();
   const opens = lot.status === "SCHEDULED";
   const end = Date.parse(opens ? lot.starts_at : lot.ends_at);
-  const rest = lot.status === "PAUSED" ? end - Date.parse(lot.paused_at) : end - now;
+  const rest = lot.status === "PAUSED" ? end - Date.parse(lot.paused_at ?? lot.server_time) : end - now;
   const urgent = ["ACTIVE", "CLOSING"].includes(lot.status) && rest <= MINUTE_MS;
   const figure = isOver(lot) ? "closed" : left(rest);
   const label = isOver(lot) ? "Bidding" : opens ? "Opens in" : lot.status === "PAUSED" ? "Paused at" : lot.status === "CLOSING" || rest <= 0 ? "Closing" : "Closes in";
