@@ -85,6 +85,19 @@ class OnAir:
         self.lots: list[UUID] = []
         self.http = httpx.AsyncClient(timeout=15.0)
 
+    async def ready(self) -> None:
+        """Wait until the house and whoever may show it answer."""
+        await self.rig.ready()
+
+        async def look() -> bool:
+            with contextlib.suppress(httpx.TransportError):
+                for url in filter(None, (self.url, self.second_url)):
+                    await self.http.get(f"{url}/frame.png")
+                return True
+            return False
+
+        await eventually(look, "the managers answer", patience_s=PATIENCE_S, every_s=0.1)
+
     async def a_day(
         self, *, lots: int = 2, open_now: int = 1, furnish: Callable[[], Awaitable[None]] | None = None, **terms: Any
     ) -> None:

@@ -22,6 +22,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_tester import EthereumTester, PyEVMBackend
 from eth_tester.exceptions import TransactionFailed
+from pydantic import SecretStr
 from webauthn.helpers import bytes_to_base64url, encode_cbor
 
 from sothebais.users import siwe
@@ -271,6 +272,16 @@ class FakeX:
         self.users_failures = 0
         self._codes: dict[str, dict[str, str]] = {}
         self._tokens: dict[str, dict[str, Any]] = {}
+
+    def settings(self) -> dict[str, Any]:
+        """With which a house takes this for X."""
+        return {
+            "x_client_id": self.CLIENT_ID,
+            "x_client_secret": SecretStr(self.CLIENT_SECRET),
+            "x_authorize_url": f"{self.url}/i/oauth2/authorize",
+            "x_token_url": f"{self.url}/2/oauth2/token",
+            "x_users_url": f"{self.url}/2/users/me",
+        }
 
     def consent(self, address: str) -> dict[str, str]:
         """What a person's yes puts into the callback's query."""

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from tests.fakes.house import api_client
 from tests.fakes.sign_ins import API, EthereumWallet, FakeX, a_proof, an_x, bearer
 
@@ -26,16 +25,7 @@ def x() -> Iterator[FakeX]:
 
 @pytest.fixture
 def settings(settings: Settings, x: FakeX) -> Settings:
-    return settings.model_copy(
-        update={
-            "public_url": "http://house.test",
-            "x_client_id": x.CLIENT_ID,
-            "x_client_secret": SecretStr(x.CLIENT_SECRET),
-            "x_authorize_url": f"{x.url}/i/oauth2/authorize",
-            "x_token_url": f"{x.url}/2/oauth2/token",
-            "x_users_url": f"{x.url}/2/users/me",
-        }
-    )
+    return settings.model_copy(update={"public_url": "http://house.test", **x.settings()})
 
 
 @pytest.fixture

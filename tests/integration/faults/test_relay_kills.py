@@ -27,9 +27,13 @@ async def test_bids_go_on_and_every_event_is_published_though_the_relay_is_kille
                 await house.comes_back(RELAY)
             await house.acknowledgements(30)
 
+            async def first_heard() -> str:
+                return house.heard[0] if house.heard else ""
+
+            first = await eventually(first_heard, "the relay publishes", patience_s=60, every_s=0.1)
             # whoever began to listen in the middle of the log has heard everything behind the first thing they heard
             written = [str(event.id) for event in await whole_log(house.house.database_url)]
-            begun = written.index(msgspec.json.decode(house.heard[0])["id"])
+            begun = written.index(msgspec.json.decode(first)["id"])
 
             async def all_heard() -> bool:
                 return {msgspec.json.decode(text)["id"] for text in house.heard}.issuperset(written[begun:])

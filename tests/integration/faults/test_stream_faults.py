@@ -61,7 +61,7 @@ async def test_bids_do_not_notice_that_the_media_process_and_then_its_manager_ar
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with on_air(data_dir, managers=2) as show:
-        await show.rig.ready()
+        await show.ready()
         await show.a_day()
         stream = await show.goes_on_air()
         first, second = await which_is_active(show)
@@ -140,7 +140,7 @@ async def test_lots_stand_still_while_there_is_no_picture_and_go_on_with_their_t
         "SOTHEBAIS_RECORDING_FREE_BYTES_MIN": str(10**15),
     }
     async with on_air(data_dir, environment) as show:
-        await show.rig.ready()
+        await show.ready()
         await show.a_day()
         stream = await show.goes_on_air()
         # the disk has not enough for a recording: that is told, and the rest goes on
@@ -251,7 +251,7 @@ async def test_without_its_books_the_house_says_so_on_the_picture_and_goes_on_wh
     data_dir: Path,
 ) -> None:
     async with on_air(data_dir) as show:
-        await show.rig.ready()
+        await show.ready()
         await show.a_day()
         stream = await show.goes_on_air()
         pid = await show.media_pid()

@@ -60,7 +60,7 @@ async def test_a_day_goes_on_air_by_itself_obeys_and_ends_with_everything_told(
     with rtmp_server(tmp_path) as server:
         outputs = f'{{"x": "{server.publish_url(SECRET)}"}}'
         async with on_air(data_dir, {"SOTHEBAIS_STREAM_OUTPUTS": outputs}) as show:
-            await show.rig.ready()
+            await show.ready()
             assert (await show.http.get(f"{show.url}/frame.png")).status_code == 404
             assert (await show.http.get(f"{show.url}/hls/live.m3u8")).status_code == 404
             await show.a_day(furnish=lambda: with_artworks(show))
