@@ -10,21 +10,19 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 from tests.fakes.house import Administrator, a_collection, a_user, an_open_lot, bid, running_engine
+from tests.fakes.live import application
 from tests.fakes.sign_ins import FakeX, an_x
 
 from sothebais.api import openapi
-from sothebais.api.app import create_app
 from sothebais.bootstrap import House
 from sothebais.config import Settings
 from sothebais.db.engine import create_engine
 from sothebais.embedded.servers import Servers
-from sothebais.roles import bind
 from sothebais.users.tables import Role
 
 TEMPLATE = "house_template"
@@ -89,14 +87,8 @@ def served(
         pool = create_engine(database, name="openapi", pool_size=5)
         house = House(made, database, str(servers.redis_url), pool)
         store = house.store()
-        async with running_engine(house) as engine:
-            app = create_app(house.api_parts(engine, store))
-            listener = bind("127.0.0.1", 0)
-            config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws="none")
-            server = uvicorn.Server(config)
-            server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-            task = asyncio.create_task(server.serve(sockets=[listener]))
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with running_engine(house) as engine, application(house, store, engine) as app:
+            url = f"http://{app.host}"
             lot = await an_open_lot(house, engine)
             await bid(engine, lot, await a_user(house), "1")
             await a_collection(house, 3)
@@ -108,12 +100,11 @@ def served(
                     client.cookies.clear()
                     answer = await client.post("/api/v1/auth/sandbox", json={"handle": handle})
                     tokens[handle] = answer.json()["token"]
-            found.append(Served(url, app.openapi(), tokens))
+                document = (await client.get("/api/openapi.json")).raise_for_status().json()
+            found.append(Served(url, document, tokens))
             ready.set()
             while not stop.is_set():
                 await asyncio.sleep(0.05)
-            server.should_exit = True
-            await task
         await store.close()
         await pool.dispose()
 
