@@ -5,6 +5,7 @@ the house's private key, and both are checked with the public half alone.
 """
 
 import hmac
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -47,12 +48,21 @@ def receipt(key: HouseKey, answer: Answer) -> dict[str, Any]:
     """The receipt of an accepted bid: its place and hash in the lot's log, its own opening, the signature over them."""
     if answer.opening is None or answer.event.hash is None or answer.bid is None:
         raise InvalidInput("Only an accepted bid has a receipt.")
-    maximum, salt = answer.opening
+    n = answer.event.n
+    assert n is not None  # what has a hash has a number
+    return signed(key, answer.auction, n, answer.event.hash, bid=answer.bid, opening=answer.opening)
+
+
+def signed(
+    key: HouseKey, auction: UUID, n: int, digest: bytes, *, bid: UUID, opening: tuple[Decimal, bytes]
+) -> dict[str, Any]:
+    """The same receipt whenever it is made; ``opening`` is the bid's maximum and the salt of its commitment."""
+    maximum, salt = opening
     statement = {
-        "auction": str(answer.auction),
-        "n": answer.event.n,
-        "hash": answer.event.hash.hex(),
-        "opening": {"bid": str(answer.bid), "max_amount": money.text(maximum), "salt": salt.hex()},
+        "auction": str(auction),
+        "n": n,
+        "hash": digest.hex(),
+        "opening": {"bid": str(bid), "max_amount": money.text(maximum), "salt": salt.hex()},
     }
     return statement | {"signature": key.sign(statement)}
 

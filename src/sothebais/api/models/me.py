@@ -1,10 +1,12 @@
 """Bodies about oneself: profile, wallets, sessions, passkeys, privacy."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from sothebais.api.models.base import Body, Id, Instant
+from sothebais.api.models.auctions import Receipt
+from sothebais.api.models.base import AmountText, Body, Id, Instant
+from sothebais.auctions.own_bids import Standing
 
 
 class MyAccount(Body):
@@ -50,6 +52,39 @@ class Me(Body):
     created_at: Instant
     accounts: list[MyAccount]
     wallets: list[MyWallet]
+
+
+class MyBid(Body):
+    """A bid of yours as it was decided, and how its lot stands for you: null where none of your bids counts."""
+
+    id: Id
+    auction_id: Id
+    lot_number: int = Field(examples=[3])
+    title: str = Field(examples=["Moth, at rest"])
+    number: int = Field(description="Its place among all bids of the lot.", examples=[12])
+    amount: AmountText | None = Field(description="Null where a bid that was refused named a maximum only.")
+    currency: str = Field(examples=["ETH"])
+    status: Literal["ACCEPTED", "REJECTED", "VOIDED"]
+    reason: str | None = Field(description="Why it was refused.", examples=["BELOW_MINIMUM"])
+    source: Literal["POST", "WEB", "API"]
+    effective_at: Instant
+    decided_at: Instant
+    auction_status: str = Field(examples=["ACTIVE"])
+    price: AmountText | None = Field(description="Of the lot; null while nobody may know it.")
+    standing: Standing | None
+
+
+class MyBids(Body):
+    """Bids of yours, the newest first; ``next`` goes into ``after`` for the page behind."""
+
+    items: list[MyBid]
+    next: str | None
+
+
+class MyBidInFull(MyBid):
+    """A bid of yours with its receipt, as it was given with the answer; null while the lot runs, or where the bid was refused."""
+
+    receipt: Receipt | None
 
 
 class MeChange(Body):

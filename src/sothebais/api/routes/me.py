@@ -1,8 +1,8 @@
 """What concerns oneself: profile, wallets, sessions, passkeys, privacy."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from sothebais.api import auth, privacy
 from sothebais.api.access import InPerson, InPersonRecently, SignedIn, StaffInPerson, StaffInPersonRecently
@@ -11,6 +11,8 @@ from sothebais.api.models.base import Problem
 from sothebais.api.models.me import (
     Me,
     MeChange,
+    MyBidInFull,
+    MyBids,
     MyExport,
     MyPasskey,
     MyPasskeys,
@@ -21,8 +23,9 @@ from sothebais.api.models.me import (
     NewRecoveryCodes,
     PasswordChange,
 )
-from sothebais.api.paging import path_id
+from sothebais.api.paging import PAGE_USUAL, After, Limit, after_id, page, path_id, query_id
 from sothebais.api.parts import parts_of
+from sothebais.auctions import own_bids
 from sothebais.clock import from_datetime, isoformat
 from sothebais.users.siwe import Chain
 
@@ -72,6 +75,34 @@ async def erase_me(person: InPersonRecently, request: Request) -> Response:
 async def export_me(person: InPerson, request: Request) -> dict[str, Any]:
     """Every row of every table that is yours. Hashes and secrets are left out, standing maxima too."""
     return await privacy.export(parts_of(request).database, person.user)
+
+
+@router.get("/bids", summary="Your bids, the newest first", responses=MINE, response_model=MyBids)
+async def list_my_bids(
+    person: SignedIn,
+    request: Request,
+    auction: Annotated[str | None, Query(max_length=36, description="Of one lot only.")] = None,
+    limit: Limit = PAGE_USUAL,
+    after: After = None,
+) -> dict[str, Any]:
+    """On every channel, the refused ones with their reason. Raises by proxy are in the lot's own history."""
+    rows = await own_bids.page(
+        parts_of(request).database,
+        person.user,
+        auction=query_id(auction, "auction"),
+        after=after_id(after),
+        limit=limit,
+    )
+    return page(rows, limit, own_bids.shown)
+
+
+@router.get(
+    "/bids/{bid_id}", summary="A bid of yours, with its receipt", responses={**MINE, **GONE}, response_model=MyBidInFull
+)
+async def get_my_bid(bid_id: str, person: InPerson, request: Request) -> dict[str, Any]:
+    """The receipt is told again once the lot is over: until then it would tell your maximum."""
+    parts = parts_of(request)
+    return await own_bids.one(parts.database, parts.key, person.user, path_id(bid_id, "bid"))
 
 
 @router.get("/wallets", summary="Your wallets", responses=MINE, response_model=MyWallets)
