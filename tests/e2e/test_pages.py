@@ -277,6 +277,9 @@ def test_every_page_is_accessible(browser: Browser, house: PageHouse, theme: str
             ben.bid(lot, "1", "2")
             mia.bid(lot, "1.5")
             mia.bid(lot, "3")
+    with house.bidder("fay") as fay_:
+        fay_.bid(ended, "5")
+        fay_.client.post(f"/api/v1/auctions/{live}/bids", json={"currency": "ETH", "amount": "0.1"})
     house.step(ended, "END")
     house.host_says("The house thanks you for your patience.")
     pages = {
@@ -286,6 +289,7 @@ def test_every_page_is_accessible(browser: Browser, house: PageHouse, theme: str
         "campaigns": "/campaigns",
         "campaign": f"/campaigns/{house.evening}",
         "me": "/me",
+        "my-bids": "/me/bids",
         "sign-in": "/sign-in",
         "rules": "/how-bidding-works",
         "transcript": "/transcript",
@@ -330,4 +334,45 @@ def test_a_wish_for_light_pages_is_remembered(browser: Browser, house: PageHouse
         page.get_by_label("Time zone").select_option("Asia/Tokyo")
         expect(page.locator("html")).to_have_attribute("data-zone", "Asia/Tokyo")
         page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_a_person_says_who_they_are_when_they_sleep_and_is_forgotten(browser: Browser, house: PageHouse) -> None:
+    with visitor(browser, house.url) as ida:
+        ida.sign_in("ida")
+        page = ida.page("/me")
+        page.get_by_label("Name", exact=True).fill("Ida Lind")
+        page.get_by_label("E-mail", exact=True).fill("nowhere")
+        page.get_by_role("button", name="Keep").click()
+        # the browser itself refuses what is no address
+        expect(page.locator("#identity-kept")).to_be_empty()
+        page.get_by_label("E-mail", exact=True).fill("ida@mail.example")
+        page.get_by_role("button", name="Keep").click()
+        expect(page.locator("#identity-kept")).to_have_text("Kept.")
+        page.get_by_label("No e-mail and no messages").check()
+        expect(page.locator("#saved")).to_have_text("Kept.")
+        page.get_by_label("to", exact=True).fill("06:30")
+        page.get_by_label("to", exact=True).blur()
+        soon(
+            lambda: (
+                ida.context.request.get("/api/v1/me/preferences").json()["quiet_hours"]
+                == {"from": "22:00", "to": "06:30"}
+            ),
+            "the quiet hours",
+        )
+        page.reload()
+        expect(page.get_by_label("Name", exact=True)).to_have_value("Ida Lind")
+        expect(page.get_by_label("E-mail", exact=True)).to_have_value("ida@mail.example")
+        expect(page.get_by_label("to", exact=True)).to_have_value("06:30")
+        page.get_by_label("No e-mail and no messages").uncheck()
+        soon(lambda: ida.context.request.get("/api/v1/me/preferences").json()["quiet_hours"] is None, "no quiet hours")
+
+        page.get_by_text("Be forgotten").click()
+        page.get_by_label("to go on").fill("ida")
+        page.get_by_role("button", name="Forget me").click()
+        expect(page.locator("#fault")).to_contain_text("Write Ida Lind exactly")
+        picture(page, "me-forget-dark-1440", whole=True)
+        page.get_by_label("to go on").fill("Ida Lind")
+        page.get_by_role("button", name="Forget me").click()
+        expect(page).to_have_url(f"{house.url}/")
         expect(page.get_by_role("link", name="Sign in")).to_be_visible()

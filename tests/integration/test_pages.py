@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -18,9 +19,10 @@ from tests.fakes.node import node_program
 
 from sothebais import media, money
 from sothebais.api.app import create_app
+from sothebais.api.paging import PAGE_USUAL
 from sothebais.auctions import increments, rules
 from sothebais.auctions.engine import AuctionEngine
-from sothebais.auctions.model import PercentIncrement, Step, TableIncrement
+from sothebais.auctions.model import PercentIncrement, Reason, Step, TableIncrement
 from sothebais.bootstrap import House
 from sothebais.catalog.tables import ArtItem
 from sothebais.events.chain import canonical, chain_hash
@@ -90,7 +92,15 @@ async def test_no_page_has_inline_script_or_style_and_what_people_wrote_stays_te
     lot = await an_open_lot(house, engine, item=item, title=HOSTILE)
     _, headers = await signed_in(pages, "ana")
     await bid(engine, lot, await a_person(house, "ana"), "1")
-    paths = ["/", f"/auctions/{lot}", "/me", "/sign-in?next=/%22onload=alert(1)", "/how-bidding-works", "/campaigns"]
+    paths = [
+        "/",
+        f"/auctions/{lot}",
+        "/me",
+        "/me/bids",
+        "/sign-in?next=/%22onload=alert(1)",
+        "/how-bidding-works",
+        "/campaigns",
+    ]
     for path in paths:
         answer = await pages.get(path, headers=headers)
         html = answer.text
@@ -139,6 +149,7 @@ async def test_nobody_is_led_elsewhere_after_signing_in(pages: httpx.AsyncClient
         assert 'data-next="/"' in (await pages.get("/sign-in", params={"next": asked})).text, asked
     assert 'data-next="/me"' in (await pages.get("/sign-in", params={"next": "/me"})).text
     assert (await pages.get("/me")).headers["location"] == "/sign-in?next=/me"
+    assert (await pages.get("/me/bids")).headers["location"] == "/sign-in?next=/me/bids"
 
 
 async def test_a_theme_is_chosen_by_cookie_and_nothing_else_is_taken_from_it(pages: httpx.AsyncClient) -> None:
@@ -155,10 +166,34 @@ async def test_a_reserve_and_a_maximum_that_stand_are_on_no_page(
     ana = await a_person(house, "ana")
     await engine.place(a_bid(engine, lot, ana, "1", "333.33"))
     _, headers = await signed_in(pages, "ana")
-    for path in ("/", f"/auctions/{lot}", "/me"):
+    for path in ("/", f"/auctions/{lot}", "/me", "/me/bids"):
         html = (await pages.get(path, headers=headers)).text
         assert "777.77" not in html, path
         assert "333.33" not in html, path
+
+
+async def test_ones_bids_are_shown_a_page_at_a_time_with_why_they_were_refused(
+    pages: httpx.AsyncClient, house: House, engine: AuctionEngine
+) -> None:
+    lot = await an_open_lot(house, engine, title="Undertow")
+    ana = await a_person(house, "ana")
+    _, headers = await signed_in(pages, "ana")
+    assert "You have not bid yet." in (await pages.get("/me/bids", headers=headers)).text
+    await bid(engine, lot, ana, "0.1")
+    await bid(engine, lot, ana, "1")
+    for _ in range(PAGE_USUAL):
+        await bid(engine, lot, ana, "2")  # the first one raises what she would pay
+    first = (await pages.get("/me/bids", headers=headers)).text
+    assert (first.count("you led already"), first.count("You lead")) == (PAGE_USUAL - 1, 1)
+    assert "below the least bid" not in first
+    [earlier] = re.findall(r'href="(/me/bids\?after=[^"]+)"', first)
+    second = (await pages.get(earlier, headers=headers)).text
+    assert second.count("below the least bid") == 1
+    assert second.count("You lead") == 1
+    assert "Earlier bids" not in second
+    assert (await pages.get("/me/bids?after=x", headers=headers)).status_code == 404
+    for reason in Reason:
+        assert words.refusal(reason)
 
 
 async def test_a_lot_to_come_hangs_in_tonight_s_catalogue(pages: httpx.AsyncClient, house: House) -> None:

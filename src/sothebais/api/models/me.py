@@ -62,7 +62,9 @@ class MyBid(Body):
     lot_number: int = Field(examples=[3])
     title: str = Field(examples=["Moth, at rest"])
     number: int = Field(description="Its place among all bids of the lot.", examples=[12])
-    amount: AmountText | None = Field(description="Null where a bid that was refused named a maximum only.")
+    amount: AmountText | None = Field(
+        description="Null where a refused bid named a maximum only, or its figures are not kept."
+    )
     currency: str = Field(examples=["ETH"])
     status: Literal["ACCEPTED", "REJECTED", "VOIDED"]
     reason: str | None = Field(description="Why it was refused.", examples=["BELOW_MINIMUM"])

@@ -8,8 +8,9 @@ from starlette.responses import RedirectResponse, Response
 
 from sothebais import ids
 from sothebais.api.live import addresses
+from sothebais.api.paging import PAGE_USUAL, page
 from sothebais.api.parts import parts_of
-from sothebais.auctions import repository
+from sothebais.auctions import own_bids, repository
 from sothebais.auctions.model import Status
 from sothebais.errors import NotFound
 from sothebais.instants import from_datetime
@@ -124,6 +125,18 @@ class Pages:
         profile = await people.profile(parts_of(request).database, viewer.user)
         return await self._renderer.page(request, "me.html", viewer=viewer, profile=profile)
 
+    async def my_bids(self, request: Request) -> Response:
+        """Every bid the signed-in person made, a page at a time."""
+        viewer = await self._renderer.viewer(request)
+        if viewer is None:
+            return RedirectResponse("/sign-in?next=/me/bids", status_code=303)
+        after = _after(request)
+        rows = await own_bids.page(parts_of(request).database, viewer.user, after=after, limit=PAGE_USUAL)
+        told = page(rows, PAGE_USUAL, own_bids.shown)
+        return await self._renderer.page(
+            request, "my_bids.html", viewer=viewer, bids=told["items"], following=told["next"], later=after is not None
+        )
+
     async def sign_in(self, request: Request) -> Response:
         """The ways to say who one is."""
         return await self._renderer.page(request, "sign_in.html", following=_own_address(request))
@@ -160,6 +173,7 @@ def mount(app: FastAPI, static: StaticFiles, renderer: Renderer) -> None:
         "/campaigns": pages.campaigns,
         "/campaigns/{campaign_id}": pages.campaign,
         "/me": pages.me,
+        "/me/bids": pages.my_bids,
         "/sign-in": pages.sign_in,
         "/how-bidding-works": pages.rules,
         "/about": pages.about,

@@ -15,7 +15,7 @@ from sothebais.auctions.tables import Auction, Bid, Settlement, SettlementStatus
 from sothebais.campaigns.model import CampaignStatus
 from sothebais.campaigns.tables import Campaign, CampaignDay
 from sothebais.notify.tables import DeliveryStatus, Follow, Notification, NotificationChannel
-from sothebais.users.tables import Session, SocialAccount, UserPreference, Wallet
+from sothebais.users.tables import Session, SocialAccount, User, UserPreference, Wallet
 
 LOTS_MAX = 50
 NOTIFICATIONS_MAX = 30
@@ -81,6 +81,14 @@ class LinkedWallet(msgspec.Struct, frozen=True):
     verified_at: datetime
 
 
+class Account(msgspec.Struct, frozen=True):
+    """An account at a platform, by which the person signs in."""
+
+    id: UUID
+    platform: str
+    handle: str
+
+
 class Followed(msgspec.Struct, frozen=True):
     """A lot or a campaign this person wants to hear of."""
 
@@ -91,9 +99,11 @@ class Followed(msgspec.Struct, frozen=True):
 class Profile(msgspec.Struct, frozen=True):
     """Everything of ``/me``."""
 
+    name: str
+    email: str | None
     lots: tuple[MyLot, ...]
     wallets: tuple[LinkedWallet, ...]
-    accounts: tuple[tuple[str, str], ...]
+    accounts: tuple[Account, ...]
     preferences: dict[str, Any]
     notifications: tuple[Told, ...]
     sessions: tuple[SignIn, ...]
@@ -107,6 +117,7 @@ PREFERENCES = {
     "outbid_alerts": True,
     "auction_reminders": True,
     "by_email": True,
+    "quiet_hours": None,
     "theme": "system",
     "time_zone": "UTC",
     "locale": "en",
@@ -116,6 +127,7 @@ PREFERENCES = {
 async def profile(engine: AsyncEngine, user: UUID) -> Profile:
     """The person's page."""
     async with engine.connect() as connection:
+        person = (await connection.execute(sa.select(User.name, User.email).where(User.id == user))).one()
         lots = (await connection.execute(_lots(user))).all()
         wallets = await connection.execute(
             sa.select(Wallet.id, Wallet.chain, Wallet.address, Wallet.verified_at)
@@ -123,7 +135,7 @@ async def profile(engine: AsyncEngine, user: UUID) -> Profile:
             .order_by(Wallet.verified_at)
         )
         accounts = await connection.execute(
-            sa.select(SocialAccount.platform, SocialAccount.handle)
+            sa.select(SocialAccount.id, SocialAccount.platform, SocialAccount.handle)
             .where(SocialAccount.user_id == user)
             .order_by(SocialAccount.platform)
         )
@@ -161,9 +173,11 @@ async def profile(engine: AsyncEngine, user: UUID) -> Profile:
         )
         follows = await connection.execute(_follows(user))
         return Profile(
+            name=person.name,
+            email=person.email,
             lots=tuple(_my_lot(row, user) for row in lots),
             wallets=tuple(LinkedWallet(*row) for row in wallets),
-            accounts=tuple((row.platform, row.handle) for row in accounts),
+            accounts=tuple(Account(*row) for row in accounts),
             preferences=PREFERENCES if wishes is None else dict(wishes._mapping),
             notifications=tuple(
                 Told(row.id, row.title, row.body, row.kind, row.auction_id, row.created_at, row.read_at is not None)

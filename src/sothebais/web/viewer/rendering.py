@@ -51,6 +51,7 @@ class Renderer:
             "handle": words.handle,
             "paragraphs": words.paragraphs,
             "plural": words.plural,
+            "refusal": words.refusal,
         }
         self._environment.globals |= {"cash": words.cash, "bid_words": words.bid_words, "lot_state": words.lot_state}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from sothebais.auctions.model import Outcome, Status
+from sothebais.auctions.model import Outcome, Reason, Status
 from sothebais.web.viewer.data import LotLine
 
 FIGURES_SHOWN_MIN = 2
@@ -51,6 +51,27 @@ def handle(name: str | None) -> str:
     if not name:
         return "somebody"
     return name if name.startswith(("@", "0x")) or " " in name or "…" in name else f"@{name}"
+
+
+_REFUSALS = {
+    Reason.CANCELLED: "the lot was withdrawn",
+    Reason.NOT_STARTED: "the lot had not opened",
+    Reason.PAUSED: "the lot was paused",
+    Reason.ENDED: "the lot had closed",
+    Reason.BLOCKED: "your account was blocked",
+    Reason.SELLER: "it was your own lot",
+    Reason.WALLET_REQUIRED: "it asked for a linked wallet",
+    Reason.DEPOSIT_REQUIRED: "it asked for a deposit",
+    Reason.CURRENCY_MISMATCH: "in another currency than the lot’s",
+    Reason.CONFIRMATION_REQUIRED: "so high that you were asked to confirm it",
+    Reason.BELOW_MINIMUM: "below the least bid",
+    Reason.ALREADY_LEADING: "you led already",
+}
+
+
+def refusal(reason: str) -> str:
+    """Why a bid was refused, to whoever made it."""
+    return _REFUSALS[Reason(reason)]
 
 
 def lot_state(lot: LotLine) -> tuple[str, str]:

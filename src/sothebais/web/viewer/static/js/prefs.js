@@ -1,18 +1,12 @@
-// A person's own page: wishes are kept as they are changed, wallets linked, the sign-in ended.
+// A person's own page: wishes are kept as they are changed, offers answered, the sign-in ended.
 
-import { ask, NoAnswer, Problem } from "./api.js";
+import { ask } from "./api.js";
 import { localise } from "./clock.js";
 import { $, $$, element, write } from "./dom.js";
+import { say } from "./fault.js";
 import { offerPush } from "./push.js";
-import { hasWallet, proveWallet } from "./wallet.js";
 
 const YEAR_S = 31_536_000;
-const fault = $("#fault");
-
-function say(error) {
-  fault.hidden = false;
-  write(fault, error instanceof Problem || error instanceof NoAnswer ? error.message : "That did not work. Try again.");
-}
 
 const form = $("#preferences");
 const zones = $("#time-zone");
@@ -24,19 +18,32 @@ if (Intl.supportedValuesOf) {
   zones.value = chosen;
 }
 
-form.addEventListener("change", async (event) => {
-  const { name, type, checked, value } = event.target;
+/** Keep some wishes, and say whether they were; a box that was not kept goes back. */
+async function keep(wishes, box) {
   const saved = $("#saved");
   try {
-    await ask("/api/v1/me/preferences", { method: "PATCH", body: { [name]: type === "checkbox" ? checked : value } });
+    await ask("/api/v1/me/preferences", { method: "PATCH", body: wishes });
     write(saved, "Kept.");
-    fault.hidden = true;
+    say(null);
+    return true;
   } catch (error) {
     write(saved, "Not kept.");
-    if (type === "checkbox") event.target.checked = !checked;
+    if (box?.type === "checkbox") box.checked = !box.checked;
     say(error);
+    return false;
+  }
+}
+
+const [quiet, from, to] = [$("#quiet"), $("#quiet-from"), $("#quiet-to")];
+
+form.addEventListener("change", async (event) => {
+  if (event.target.closest("[data-quiet]")) {
+    const whole = from.value !== "" && to.value !== "";
+    if (event.target === quiet || (quiet.checked && whole)) await keep({ quiet_hours: quiet.checked ? { from: from.value, to: to.value } : null }, event.target);
     return;
   }
+  const { name, type, checked, value } = event.target;
+  if (!(await keep({ [name]: type === "checkbox" ? checked : value }, event.target))) return;
   const root = document.documentElement;
   if (name === "theme") {
     if (value === "system") delete root.dataset.theme;
@@ -44,6 +51,7 @@ form.addEventListener("change", async (event) => {
     document.cookie = `sothebais_theme=${value === "system" ? "" : value}; path=/; max-age=${value === "system" ? 0 : YEAR_S}; samesite=lax`;
   }
   if (name === "time_zone") {
+    write($("#quiet-zone"), value === "UTC" ? "By the clock of UTC, until you choose a time zone." : `By the clock of ${value.replaceAll("_", " ")}.`);
     if (value === "UTC") delete root.dataset.zone;
     else root.dataset.zone = value;
     localise();
@@ -75,42 +83,5 @@ out.addEventListener("click", async () => {
     say(error);
   }
 });
-
-const link = $("#link-wallet");
-link.hidden = !hasWallet();
-link.addEventListener("click", async () => {
-  link.disabled = true;
-  try {
-    await ask("/api/v1/me/wallets", { method: "POST", body: await proveWallet("Link this wallet to your name at SothebAIs.") });
-    location.reload();
-  } catch (error) {
-    say(error);
-  } finally {
-    link.disabled = false;
-  }
-});
-for (const button of $$("[data-unlink]")) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    try {
-      await ask(`/api/v1/me/wallets/${button.dataset.unlink}`, { method: "DELETE" });
-      button.closest("li").remove();
-    } catch (error) {
-      say(error);
-    }
-  });
-}
-
-for (const button of $$("[data-end-session]")) {
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    try {
-      await ask(`/api/v1/me/sessions/${button.dataset.endSession}`, { method: "DELETE" });
-      button.closest("li").remove();
-    } catch (error) {
-      say(error);
-    }
-  });
-}
 
 if ($(".told .is-new")) ask("/api/v1/me/notifications/read", { method: "POST", body: { all: true } }).catch(() => {});
