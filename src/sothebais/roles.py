@@ -24,6 +24,7 @@ from sothebais.api.live.served import LiveProtocol
 from sothebais.api.parts import ApiParts
 from sothebais.api.services import Heartbeat
 from sothebais.bootstrap import open_house, settle_memory
+from sothebais.clock import SystemClock
 from sothebais.config import Settings
 from sothebais.errors import ConfigurationError
 from sothebais.stream.engine import StreamManager
@@ -38,6 +39,8 @@ AUCTION_ENGINE, ADMIN_FRONTEND, EVENT_HANDLER = "auction-engine", "admin-fronten
 STREAM_MANAGER, AGENT_SERVICE = "stream-manager", "agent-service"
 #: A process of event-handler's, and a role of its own only where many machines share the viewers.
 LIVE_GATEWAY = "live-gateway"
+#: A role's process imports this among the first things it does.
+_BEGAN = SystemClock().now()
 #: A process whose parent has died stops within so long.
 ORPHAN_LOOK_S = 0.5
 STOP_LOOK_S = 0.1
@@ -135,9 +138,7 @@ async def _auction_engine(settings: Settings, port: int | None, parent: int | No
         viewer.mount(app, parts)
         overlays.mount(app, parts)
         try:
-            await _serve(
-                app, listener, parent, background=[hub_of(parts).run, clock.run, Heartbeat(parts, AUCTION_ENGINE).run]
-            )
+            await _serve(app, listener, parent, _beat(parts, AUCTION_ENGINE), background=[hub_of(parts).run, clock.run])
         finally:
             await engine.stop()
             await clock.close()
@@ -156,7 +157,7 @@ async def _admin_frontend(settings: Settings, port: int | None, parent: int | No
         viewer.mount(app, parts)
         overlays.mount(app, parts)
         try:
-            await _serve(app, listener, parent, background=[hub_of(parts).run, Heartbeat(parts, ADMIN_FRONTEND).run])
+            await _serve(app, listener, parent, _beat(parts, ADMIN_FRONTEND), background=[hub_of(parts).run])
         finally:
             await engine.stop()
             await store.close()
@@ -173,11 +174,10 @@ async def _event_handler(settings: Settings, port: int | None, parent: int | Non
             async with Supervisor(gateway_roles(settings)):
                 work = [
                     relay.run,
-                    Heartbeat(parts, EVENT_HANDLER).run,
                     *house.settlement_work(),
                     *house.notify_desk().work(),
                 ]
-                await _serve(app, listener, parent, background=work)
+                await _serve(app, listener, parent, _beat(parts, EVENT_HANDLER), background=work)
         finally:
             await store.close()
 
@@ -198,8 +198,8 @@ async def _live_gateway(settings: Settings, port: int | None, parent: int | None
         parts = house.api_parts(None, store)
         hub = hub_of(parts)
         try:
-            work = [hub.run, Heartbeat(parts, LIVE_GATEWAY).run]
-            await _run(_GatewayServer(hub, settings), listener, parent, background=work)
+            server = _GatewayServer(hub, settings)
+            await _run(server, listener, parent, _beat(parts, LIVE_GATEWAY), background=[hub.run])
         finally:
             await store.close()
 
@@ -215,8 +215,8 @@ async def _stream_manager(settings: Settings, port: int | None, parent: int | No
         manager = StreamManager(house.stream_parts(store, engine))
         app = create_stream_app(parts, manager)
         try:
-            work = [manager.run, Heartbeat(parts, STREAM_MANAGER).run, *house.clip_work()]
-            await _serve(app, listener, parent, background=work)
+            work = [manager.run, *house.clip_work()]
+            await _serve(app, listener, parent, _beat(parts, STREAM_MANAGER), background=work)
         finally:
             await engine.stop()
             await store.close()
@@ -232,8 +232,8 @@ async def _agent_service(settings: Settings, port: int | None, parent: int | Non
         session = HostSession(house.agent_parts(store))
         app = create_operations_app(parts)
         try:
-            work = [session.run, *house.memory_work(), Heartbeat(parts, AGENT_SERVICE).run]
-            await _serve(app, listener, parent, background=work)
+            work = [session.run, *house.memory_work()]
+            await _serve(app, listener, parent, _beat(parts, AGENT_SERVICE), background=work)
         finally:
             await store.close()
 
@@ -246,11 +246,17 @@ def allow_open_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(app: FastAPI, listener: socket.socket, parent: int | None, *, background: list[Background]) -> None:
+def _beat(parts: ApiParts, role: str) -> Heartbeat:
+    return Heartbeat(parts, role, began=_BEGAN)
+
+
+async def _serve(
+    app: FastAPI, listener: socket.socket, parent: int | None, beat: Heartbeat, *, background: list[Background]
+) -> None:
     """Serve an HTTP application until told to stop or a background task fails."""
     parts: ApiParts = app.state.parts
     server = _Server(server_config(app, parts.settings), hub_of(parts))
-    await _run(server, listener, parent, background=background)
+    await _run(server, listener, parent, beat, background=background)
 
 
 def server_config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config:
@@ -276,13 +282,18 @@ def server_config(app: Callable[..., Any], settings: Settings) -> uvicorn.Config
 
 
 async def _run(
-    server: "_Server | _GatewayServer", listener: socket.socket, parent: int | None, *, background: list[Background]
+    server: "_Server | _GatewayServer",
+    listener: socket.socket,
+    parent: int | None,
+    beat: Heartbeat,
+    *,
+    background: list[Background],
 ) -> None:
     """Run a server until told to stop or a background task fails; then stop accepting, finish, leave."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _ask_to_stop, server)
-    tasks = [asyncio.create_task(work()) for work in background]
+    tasks = [asyncio.create_task(work()) for work in (beat.run, *background)]
     tasks.append(asyncio.create_task(_leave_with(parent, server)))
     for task in tasks:
         task.add_done_callback(lambda done: _ended(done, server))
@@ -292,6 +303,7 @@ async def _run(
     try:
         await server.serve(sockets=[listener])
     finally:
+        beat.failed = next((found for task in tasks if (found := _error_of(task)) is not None), None)
         for task in tasks:
             task.cancel()
         results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -303,6 +315,10 @@ async def _run(
 
 def _ask_to_stop(server: "_Server | _GatewayServer") -> None:
     server.should_exit = True
+
+
+def _error_of(task: "asyncio.Task[None]") -> BaseException | None:
+    return task.exception() if task.done() and not task.cancelled() else None
 
 
 def _ended(task: "asyncio.Task[None]", server: "_Server | _GatewayServer") -> None:

@@ -5,14 +5,16 @@ from typing import Any
 
 import httpx
 import sqlalchemy as sa
-from tests.fakes.house import a_user, an_open_lot, api_client, bid, eventually, running, signed_in, step
+from tests.fakes.house import a_user, an_open_lot, api_client, bid, eventually, running, signed_in, step, whole_log
 from tests.fakes.trials import rows_of
 
 from sothebais import ids
 from sothebais.api.services import Heartbeat
 from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
+from sothebais.db.migrations import HEAD
 from sothebais.errors import Unavailable
+from sothebais.events.types import validate_data
 from sothebais.state.store import StateStore
 from sothebais.users.tables import Role
 
@@ -46,6 +48,9 @@ async def test_every_process_that_is_alive_is_listed_with_what_it_can_reach(
     async def broken() -> None:
         raise Unavailable("No disk.")
 
+    async def mended() -> None:
+        return None
+
     async with running(Heartbeat(parts, "auction-engine").run()):
         (one,) = await eventually(listed, "a process is heard of")
         assert (one["role"], one["health"], one["checks"]["postgresql"]) == ("auction-engine", "OK", "ok")
@@ -67,8 +72,49 @@ async def test_every_process_that_is_alive_is_listed_with_what_it_can_reach(
         await sick.beat()  # also removes what has had its day: it comes back as it is alive
         assert len(await rows_of(house, "select 1 from service_instances")) == 2
     assert [row["role"] for row in await listed()] == ["event-handler"]
+    # the first word and the last are in the log, for everybody who follows the house
+    said = [
+        (event.type, event.decoded())
+        for event in await whole_log(house.database_url)
+        if event.type.startswith("system:")
+    ]
+    assert [(kind, data.get("role") or data["component"]) for kind, data in said] == [
+        ("system:startup", "auction-engine"),
+        ("system:startup", "event-handler"),
+        ("system:health", "event-handler/disk"),
+        ("system:shutdown", "auction-engine"),
+    ]
+    assert said[0][1]["schema_revision"] == HEAD
+    assert (said[2][1]["status"], said[2][1]["previous_status"]) == ("DEGRADED", None)
+    assert (said[0][1]["instance"], said[3][1]["cause"]) == (said[3][1]["instance"], "REQUESTED")
+    parts.probes["disk"] = mended
+    await sick.beat()
+    await sick.beat()
+    news = (await whole_log(house.database_url))[-1]
+    assert (news.type, news.decoded()["status"], news.decoded()["previous_status"]) == (
+        "system:health",
+        "OK",
+        "DEGRADED",
+    )
+    for event in await whole_log(house.database_url):
+        validate_data(event.type, event.decoded())
     whole = (await client.get(f"{API}/admin/services", headers=operator)).json()
     assert {"server_time", "version", "processes", "pulses", "checks"} == set(whole)
+
+
+async def test_a_process_that_ends_with_an_error_says_so_and_not_what_the_error_was_about(
+    house: House, engine: AuctionEngine, store: StateStore
+) -> None:
+    beat = Heartbeat(house.api_parts(engine, store), "live-gateway")
+    async with running(beat.run()):
+        await eventually(lambda: rows_of(house, "select 1 from service_instances"), "a process is heard of")
+        beat.failed = ValueError("the password is hunter2")
+    said = [event for event in await whole_log(house.database_url) if event.type.startswith("system:")]
+    assert [event.type for event in said] == ["system:startup", "system:error", "system:shutdown"]
+    for event in said:
+        validate_data(event.type, event.decoded())
+        assert "hunter2" not in str(event.decoded())
+    assert (said[1].decoded()["code"], said[2].decoded()["cause"]) == ("ValueError", "FAILED")
 
 
 async def test_the_metrics_of_the_process_come_as_json(

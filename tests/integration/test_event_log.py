@@ -390,7 +390,7 @@ async def test_an_effect_and_its_cursor_are_committed_together_however_often_the
 
 async def dead_letters_of(house: House) -> list[dead_letters.Letter]:
     async with house.engine.connect() as opened:
-        return await dead_letters.waiting(opened, "test")
+        return await dead_letters.waiting(opened, "test", limit=100)
 
 
 async def test_a_handler_that_fails_is_tried_again_and_its_failed_tries_leave_nothing(

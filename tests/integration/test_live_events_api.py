@@ -182,6 +182,22 @@ async def test_staff_have_dead_letters_tried_again(house: House, client: httpx.A
     assert [item.id for item in DeadLetterPage.model_validate(page).items] == [str(letter)]
     assert (await client.get(url, headers=headers, params={"consumer": "other"})).json()["items"] == []
     assert (await client.get(url)).status_code == 401
+    others = [ids.new_id() for _ in range(2)]
+    async with house.engine.begin() as connection:
+        await connection.execute(
+            sa.text(
+                "insert into dead_letters (id, consumer, event_id, error, attempts) values (:id, :consumer, :event, 'x', 5)"
+            ),
+            [{"id": other, "consumer": f"push-{other}", "event": event.id} for other in others],
+        )
+    first = (await client.get(url, headers=headers, params={"limit": 2})).json()
+    second = (await client.get(url, headers=headers, params={"limit": 2, "after": first["next"]})).json()
+    assert [item["id"] for item in first["items"] + second["items"]] == [str(one) for one in (letter, *others)]
+    assert second["next"] is None
+    for query in ({"limit": 0}, {"limit": 201}, {"after": "x"}):
+        assert (await client.get(url, headers=headers, params=query)).status_code == 422
+    async with house.engine.begin() as connection:
+        await connection.execute(sa.text("delete from dead_letters where consumer like 'push-%'"))
     answer = await client.post(f"{url}/{letter}/replay", headers=headers, json={"reason": "mail is back"})
     assert answer.status_code == 202
     assert (await client.get(url, headers=headers)).json()["items"] == []

@@ -16,6 +16,8 @@ state = typer.Typer(no_args_is_help=True)
 letters = typer.Typer(no_args_is_help=True)
 events.add_typer(letters, name="dead-letters", help="Events a consumer could not handle.")
 
+LETTERS_MAX = 500
+
 Consumer = Annotated[str | None, typer.Option(help="Only this consumer's.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -93,9 +95,12 @@ def list_letters(consumer: Consumer = None, json: Json = False) -> None:
 
     async def run() -> list[dead_letters.Letter]:
         async with opened() as house, house.engine.connect() as connection:
-            return await dead_letters.waiting(connection, consumer)
+            return await dead_letters.waiting(connection, consumer, limit=LETTERS_MAX + 1)
 
     found = asyncio.run(run())
+    more, found = len(found) > LETTERS_MAX, found[:LETTERS_MAX]
+    if more:
+        err.print(f"There are more than {LETTERS_MAX}: the oldest are shown. Name a --consumer to see fewer.")
     if json:
         as_json({"items": [letter.public() for letter in found]})
         return

@@ -13,8 +13,6 @@ from sothebais.errors import InvalidInput, NotFound
 from sothebais.events.tables import DeadLetter, EventLog
 from sothebais.ids import parse_id
 
-LISTED_MAX = 500
-
 type Action = Callable[[AsyncConnection, str], Awaitable[None]]
 
 
@@ -38,15 +36,19 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-async def waiting(connection: AsyncConnection, consumer: str | None = None) -> list[Letter]:
-    """Letters that were not tried again yet, oldest first, ``LISTED_MAX`` at most."""
+async def waiting(
+    connection: AsyncConnection, consumer: str | None = None, *, after: UUID | None = None, limit: int
+) -> list[Letter]:
+    """Letters that were not tried again yet, oldest first, ``limit`` at most."""
     statement = (
         sa.select(DeadLetter, EventLog.type, EventLog.subject)
         .join(EventLog, EventLog.id == DeadLetter.event_id)
         .where(DeadLetter.replayed_at.is_(None))
         .order_by(DeadLetter.id)
-        .limit(LISTED_MAX)
+        .limit(limit)
     )
+    if after is not None:
+        statement = statement.where(DeadLetter.id > after)
     if consumer is not None:
         statement = statement.where(DeadLetter.consumer == consumer)
     return [

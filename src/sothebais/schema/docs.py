@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 import sothebais
 from sothebais.db.base import Base
-from sothebais.events.types import CATALOGUE, CHANNELS, PUBLISHED_ONLY
+from sothebais.events.types import CATALOGUE, CHANNELS, NOT_YET, PUBLISHED_ONLY
 from sothebais.events.types.base import Data, Envelope, Source
 from sothebais.schema import jsonschema, model
 from sothebais.state import keys
@@ -64,6 +64,7 @@ def render(metadata: sa.MetaData) -> str:
         "envelope": _fields(Envelope),
         "sources": ", ".join(f"`{source}`" for source in Source),
         "published_only": _listed(PUBLISHED_ONLY),
+        "not_yet": _listed(sorted(NOT_YET)),
         "event_types": _event_types(),
         "field_types": _field_types(),
         "asset_types": _asset_types(),

@@ -63,10 +63,10 @@ class DeadLetterBody(Body):
 
 
 class DeadLetterPage(Body):
-    """The oldest letters; there are never more than a page that matters."""
+    """Letters, the oldest first; ``next`` goes into ``after`` for the page behind."""
 
     items: list[DeadLetterBody]
-    next: None
+    next: str | None
 
 
 class Reason(Body):

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response, StreamingResponse
 
+from sothebais.api import paging
 from sothebais.api.access import Anybody, Operator, may
 from sothebais.api.auth import maybe_identity
 from sothebais.api.envelope import CORRELATION
@@ -201,12 +202,16 @@ async def write_event(request: Request, person: Operator, body: EventRequest) ->
     response_model=None,
 )
 async def list_dead_letters(
-    request: Request, _person: Operator, consumer: Annotated[str | None, Query(max_length=100)] = None
+    request: Request,
+    _person: Operator,
+    consumer: Annotated[str | None, Query(max_length=100)] = None,
+    after: paging.After = None,
+    limit: paging.Limit = paging.PAGE_USUAL,
 ) -> dict[str, Any]:
-    """Oldest first, those that nobody has had tried again; 500 at most."""
+    """Oldest first, those that nobody has had tried again."""
     async with parts_of(request).database.connect() as connection:
-        letters = await dead_letters.waiting(connection, consumer)
-    return {"items": [letter.public() for letter in letters], "next": None}
+        letters = await dead_letters.waiting(connection, consumer, after=paging.after_id(after), limit=limit + 1)
+    return paging.page(letters, limit, dead_letters.Letter.public)
 
 
 @router.post(

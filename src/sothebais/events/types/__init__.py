@@ -26,6 +26,7 @@ __all__ = [
     "CATALOGUE",
     "CHANNELS",
     "ENVELOPES",
+    "NOT_YET",
     "PUBLISHED_ONLY",
     "Data",
     "Envelope",
@@ -54,6 +55,18 @@ CHANNELS: Mapping[str, str] = MappingProxyType(
 #: Types that are published with the state and never logged.
 PUBLISHED_ONLY: Mapping[str, type[Data]] = MappingProxyType(
     AUCTION_PUBLISHED_ONLY | STREAM_PUBLISHED_ONLY | SYSTEM_PUBLISHED_ONLY
+)
+#: Types whose names are promised and that nothing writes yet.
+NOT_YET: frozenset[str] = frozenset(
+    {
+        "auction:bid:placed",
+        "social:post:received",
+        "social:post:sent",
+        "system:config",
+        "system:metric",
+        "user:connect",
+        "user:disconnect",
+    }
 )
 
 #: Faults named in one error message.

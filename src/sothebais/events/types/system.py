@@ -6,7 +6,9 @@ from pydantic import Field, StringConstraints
 
 from sothebais.events.types.base import Count, Data, EventId, LongText, Millis, ShortText
 
-type ServiceRole = Literal["auction-engine", "stream-manager", "event-handler", "agent-service", "admin-frontend"]
+type ServiceRole = Literal[
+    "auction-engine", "stream-manager", "event-handler", "agent-service", "admin-frontend", "live-gateway"
+]
 type MetricName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,99}$")]
 
 
