@@ -25,6 +25,7 @@ from tests.fakes.house import (
     whole_log,
 )
 
+from sothebais.api import privacy
 from sothebais.auctions import audit
 from sothebais.auctions.answers import Answer
 from sothebais.auctions.engine import AuctionEngine
@@ -42,6 +43,12 @@ from sothebais.state.store import StateStore
 
 #: A lot that is over soon.
 SHORT: dict[str, Any] = {"lasts": 250, "hard_close_after": 5_000, "closing_grace": 20, "max_post_delay": 20}
+
+
+async def everything(store: StateStore) -> bytes:
+    """All values that Redis has."""
+    found = await store.keys("*")
+    return b" ".join(value for value in await store.get_many(found) if value is not None)
 
 
 class Verifier:
@@ -221,6 +228,29 @@ async def test_time_given_back_after_an_outage(house: House, engine: AuctionEngi
     now = engine.time.now()
     await advance(engine, lot, outage=(now - 200, now))
     assert "auction:timer:updated" in await verify.check("an outage")
+
+
+async def test_a_person_who_is_called_something_else_is_called_so_everywhere(
+    house: House, engine: AuctionEngine, verify: Verifier
+) -> None:
+    running_, over = [await an_open_lot(house, engine) for _ in range(2)]
+    ana, bo = await a_user(house, "ana_the_first"), await a_user(house)
+    for lot in (running_, over):
+        await bid(engine, lot, ana, "1")
+    await step(engine, over, "END", actor=bo)
+    await advanced_until(house, engine, over, "ENDED")
+    await verify.check("bids")
+    assert b"ana_the_first" in await everything(verify.store)
+    people = house.people()
+    await people.profiles.change(ana, {"name": "Ana Lind"})
+    assert "user:action" in await verify.check("another name")
+    assert b"ana_the_first" not in await everything(verify.store)
+    assert b"Ana Lind" in await everything(verify.store)
+    await bid(engine, running_, bo, "2")
+    await verify.check("outbid")
+    await privacy.erase(house.engine, people.sessions, ana)
+    await verify.check("being forgotten")
+    assert b"Ana Lind" not in await everything(verify.store)
 
 
 async def test_a_dutch_lot(house: House, engine: AuctionEngine, verify: Verifier) -> None:

@@ -41,6 +41,9 @@ left join {_B} b on b.id = a.leading_bid_id
 where """  # noqa: S608
 _LOAD_SOME = _LOAD + "a.id = any($1::uuid[])"
 _LOAD_LIVE = _LOAD + f"(a.status not in ({over_statuses()}) or a.ended_at > now() - interval '{LIFE_S} seconds')"
+_LOAD_LED = _LOAD_LIVE + " and a.leader_id = any($1::uuid[])"
+#: Steps after which a person is called something else.
+_RENAMING = frozenset({"user.change", "user.erase"})
 _NAMES = f"select id, name from {_U} where id = any($1::uuid[])"  # noqa: S608
 
 
@@ -277,14 +280,24 @@ class AuctionProjector:
         self._names: OrderedDict[UUID, str] = OrderedDict()
 
     def wants(self, event: LoggedEvent) -> bool:
-        """Events of lots. One without a number (a line in the room) is about a lot and changes nothing of it."""
-        return event.n is not None and event.subject.startswith("auction:")
+        """Events of lots, and of people who are called something else now.
+
+        One of a lot without a number (a line in the room) changes nothing of it.
+        """
+        return (event.n is not None and event.subject.startswith("auction:")) or _renames(event)
 
     async def project(self, connection: Any, events: Sequence[LoggedEvent]) -> tuple[list[Write], list[Publication]]:
         """States after these events. A lot seen for the first time is loaded, and may then be ahead of the events."""
         changed: dict[UUID, LotState] = {}
         publications: list[Publication] = []
-        decoded = [(event, UUID(event.subject.removeprefix("auction:")), event.decoded()) for event in events]
+        decoded = [
+            (event, UUID(event.subject.removeprefix("auction:")), event.decoded())
+            for event in events
+            if event.n is not None
+        ]
+        made = await self._rename(
+            connection, [UUID(event.subject.removeprefix("user:")) for event in events if event.n is None]
+        )
         await self._load(connection, [lot for event, lot, _ in decoded if event.n != 1])
         for event, lot, data in decoded:
             state = self._lots.get(lot)
@@ -300,7 +313,6 @@ class AuctionProjector:
             self._keep(state)
             changed[lot] = state
         await self._load_names(connection, [state.leader for state in changed.values() if state.leader is not None])
-        made = []
         for state in changed.values():
             made += writes(state, self._names, seconds=LIFE_S if Status(state.status) in OVER else 0)
         return made, publications
@@ -309,13 +321,7 @@ class AuctionProjector:
         """All lots that are not over for a day."""
         rows = await connection.fetch(_LOAD_LIVE)
         await self._load_names(connection, [row["leader_id"] for row in rows if row["leader_id"] is not None])
-        made = []
-        for row in rows:
-            left = 0
-            if Status(row["status"]) in OVER:
-                left = max(1, LIFE_S - int(row["over_s"] or 0))
-            made += writes(from_row(row), self._names, seconds=left)
-        return made
+        return [write for row in rows for write in writes(from_row(row), self._names, seconds=_left_s(row))]
 
     def patterns(self) -> Sequence[str]:
         """The keys of lots."""
@@ -325,6 +331,21 @@ class AuctionProjector:
         """Begin with nothing kept."""
         self._lots.clear()
         self._names.clear()
+
+    async def _rename(self, connection: Any, users: list[UUID]) -> list[Write]:
+        """The states of lots that these people lead or won, under their new names."""
+        if not users:
+            return []
+        for user in users:
+            self._names.pop(user, None)
+        rows = await connection.fetch(_LOAD_LED, users)
+        await self._load_names(connection, [row["leader_id"] for row in rows])
+        made = []
+        for row in rows:
+            state = from_row(row)
+            self._keep(state)
+            made += writes(state, self._names, seconds=_left_s(row))
+        return made
 
     async def _load(self, connection: Any, lots: Sequence[UUID]) -> None:
         missing = [lot for lot in dict.fromkeys(lots) if lot not in self._lots]
@@ -348,6 +369,15 @@ class AuctionProjector:
         self._lots.move_to_end(state.id)
         while len(self._lots) > LOTS_KEPT_MAX:
             self._lots.popitem(last=False)
+
+
+def _renames(event: LoggedEvent) -> bool:
+    return event.type == "user:action" and event.decoded()["action"] in _RENAMING
+
+
+def _left_s(row: Any) -> int:
+    """How long a lot's keys live on; 0 while it is not over."""
+    return max(1, LIFE_S - int(row["over_s"] or 0)) if Status(row["status"]) in OVER else 0
 
 
 def _price_updated(event: LoggedEvent, state: LotState) -> Publication:
