@@ -1,6 +1,7 @@
 """The house from inside, over HTTP: processes, metrics, the audit, API keys, people."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from sothebais.db.migrations import HEAD
 from sothebais.errors import Unavailable
 from sothebais.events.types import validate_data
 from sothebais.state.store import StateStore
-from sothebais.users.tables import Role
+from sothebais.users.tables import Role, User
 
 API = "/api/v1"
 
@@ -278,3 +279,40 @@ async def test_only_admins_see_people_keys_and_the_audit(house: House, client: h
         is_problem(await client.get(f"{API}/admin/{path}", headers=bidder), 403, "FORBIDDEN")
         answer = await client.get(f"{API}/admin/{path}", headers=operator)
         assert answer.status_code == (200 if least == "OPERATOR" else 403)
+
+
+async def test_an_erasure_that_was_cut_off_blocks_nobody_for_ever(
+    house: House, engine: AuctionEngine, store: StateStore, client: httpx.AsyncClient
+) -> None:
+    """What a process leaves that dies after the first of an erasure's two transactions."""
+    people = {name: (await signed_in(client, name)) for name in ("ana", "bo", "cy")}
+
+    async def cut_off(name: str, minutes: float | None) -> None:
+        since = None if minutes is None else sa.func.now() - timedelta(minutes=minutes)
+        async with house.engine.begin() as connection:
+            await connection.execute(
+                sa.update(User).where(User.id == people[name][0]).values(blocked=True, erasing_since=since)
+            )
+
+    await cut_off("ana", 6)
+    await cut_off("bo", 4)  # perhaps still under way
+    await cut_off("cy", None)  # by an operator
+    await Heartbeat(house.api_parts(engine, store), "auction-engine").beat()
+    blocked = {row["name"]: row["blocked"] for row in await rows_of(house, "select name, blocked from users")}
+    assert blocked == {"ana": False, "bo": True, "cy": True}
+    assert (await client.delete(f"{API}/me", headers=people["ana"][1])).status_code == 204
+    # whoever asks again while the mark stands is forgotten too, or free again where that is refused
+    lot = await an_open_lot(house, engine)
+    await cut_off("bo", None)
+    async with house.engine.begin() as connection:
+        await connection.execute(sa.update(User).values(blocked=False))
+    await bid(engine, lot, people["bo"][0], "1")
+    await cut_off("bo", 1)
+    is_problem(await client.delete(f"{API}/me", headers=people["bo"][1]), 409, "CONFLICT")
+    (row,) = await rows_of(house, "select blocked, erasing_since from users where name = 'bo'")
+    assert (row["blocked"], row["erasing_since"]) == (False, None)
+    await bid(engine, lot, people["cy"][0], "2")
+    await cut_off("bo", 1)
+    assert (await client.delete(f"{API}/me", headers=people["bo"][1])).status_code == 204
+    marks = await rows_of(house, "select erasing_since from users where erased_at is not null")
+    assert [row["erasing_since"] for row in marks] == [None, None]

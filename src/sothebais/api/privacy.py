@@ -6,7 +6,7 @@ is told and forgotten without anybody thinking of it; what needs thought stands 
 """
 
 import asyncio
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -38,6 +38,8 @@ UNREADABLE: dict[str, frozenset[str]] = {"memories": frozenset({"embedding", "em
 BLANKED: dict[str, dict[str, Any]] = {
     "posts": {"user_id": None, "author_id": "erased", "author_handle": None, "text": ""},
 }
+#: An erasure takes a second; one that takes so long has lost its process.
+ABANDONED_AFTER = timedelta(minutes=5)
 #: Lots that somebody may lead.
 RUNNING = (Status.ACTIVE, Status.PAUSED, Status.CLOSING)
 UNPAID = (SettlementStatus.OFFERED, SettlementStatus.INVOICED)
@@ -74,9 +76,12 @@ async def erase(engine: AsyncEngine, sessions: SessionService, user: UUID) -> No
         now, role = await accounts.lock(connection, user)
         if role in (Role.OPERATOR, Role.ADMIN):
             raise Conflict("You are on the staff; an admin must take you off it first.")
-        before = (await connection.execute(sa.select(User.blocked).where(User.id == user))).scalar_one()
+        found = (await connection.execute(sa.select(User.blocked, User.erasing_since).where(User.id == user))).one()
+        # one that was cut off blocked them, no operator
+        before = found.blocked and found.erasing_since is None
         # from its commit on no bid of this person is taken
-        await connection.execute(sa.update(User).where(User.id == user).values(blocked=True))
+        since = None if before else now
+        await connection.execute(sa.update(User).where(User.id == user).values(blocked=True, erasing_since=since))
     try:
         async with engine.begin() as connection:
             await _wait_for_bids_in_hand(connection)
@@ -90,17 +95,29 @@ async def erase(engine: AsyncEngine, sessions: SessionService, user: UUID) -> No
                 .where(User.id == user)
                 .values(
                     name=pseudonym(user), email=None, avatar=None, role=Role.VIEWER, password_hash=None,
-                    totp_secret=None, totp_last_step=None, erased_at=now,
+                    totp_secret=None, totp_last_step=None, erased_at=now, erasing_since=None,
                 )
             )  # fmt: skip
             await log.append(connection, [events.action(user, "user.erase", at=now, role=role)])
     except (Exception, asyncio.CancelledError):
         async with engine.begin() as connection:
             await connection.execute(
-                sa.update(User).where(User.id == user, User.erased_at.is_(None)).values(blocked=before)
+                sa.update(User)
+                .where(User.id == user, User.erased_at.is_(None))
+                .values(blocked=before, erasing_since=None)
             )
         raise
     await sessions.forget(ended)
+
+
+async def release_abandoned(connection: AsyncConnection) -> int:
+    """Unblock people whose erasure was cut off before it took anything, so that they can ask again; how many."""
+    released = await connection.execute(
+        sa.update(User)
+        .where(User.erasing_since < sa.func.now() - sa.literal(ABANDONED_AFTER), User.erased_at.is_(None))
+        .values(blocked=False, erasing_since=None)
+    )
+    return released.rowcount
 
 
 def personal_tables() -> list[sa.Table]:

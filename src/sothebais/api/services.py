@@ -1,8 +1,9 @@
 """The processes of the house: each says every few seconds that it is alive, and anybody may ask who did.
 
 The first word and the last stand in the log too (``system:startup``, ``system:shutdown``), and what a process can no
-longer reach, or can again (``system:health``). The beat also removes what has had its day: old processes, expired idempotency keys. In PostgreSQL, so that it needs
-nothing else; without PostgreSQL there is nothing to say.
+longer reach, or can again (``system:health``). The beat also removes what has had its day: old processes, expired
+idempotency keys, erasures that were cut off. In PostgreSQL, so that it needs nothing else; without PostgreSQL there is
+nothing to say.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sothebais import ids
-from sothebais.api import writes
+from sothebais.api import privacy, writes
 from sothebais.api.parts import ApiParts
 from sothebais.api.tables import ServiceInstance
 from sothebais.auctions.tables import ServicePulse
@@ -185,6 +186,8 @@ async def _tidy(connection: AsyncConnection) -> None:
     old = sa.func.clock_timestamp() - sa.literal(timedelta(seconds=REMEMBERED_S))
     await connection.execute(sa.delete(ServiceInstance).where(ServiceInstance.beat_at < old))
     await writes.prune(connection)
+    if released := await privacy.release_abandoned(connection):
+        log.warning("services.erasures_were_cut_off", people=released)
 
 
 async def processes(connection: AsyncConnection) -> list[dict[str, Any]]:

@@ -59,6 +59,8 @@ class User(Base):
     totp_secret: Mapped[bytes | None]
     #: The time step of the last code that was taken: none is taken twice.
     totp_last_step: Mapped[int | None] = mapped_column(sa.BigInteger)
+    #: While the person is being forgotten they are blocked, so that no bid of theirs slips in between.
+    erasing_since: Mapped[datetime | None]
     #: When the person asked to be forgotten; what remains is a pseudonym.
     erased_at: Mapped[datetime | None]
     created_at: Mapped[Created]
