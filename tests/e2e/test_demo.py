@@ -159,6 +159,7 @@ def port_of(url: str) -> int:
     return found
 
 
+@pytest.mark.quiet
 @pytest.mark.timeout(300)
 def test_the_demo_sells_and_verifies_every_lot_and_its_logs_verify_again_offline(folder: Path) -> None:
     process = sothebais("demo", "--lots", "2", "--speed", "20", "--until-done", "--json", folder=folder)
@@ -178,8 +179,8 @@ def test_the_demo_sells_and_verifies_every_lot_and_its_logs_verify_again_offline
     assert processes_on(folder) == {}
     speeches = logged(folder, "stream-manager", "stream.speech_began")
     late = [one["late_ms"] for one in speeches]
-    # the host spoke, and its words and mouth were those that were heard; on a busy machine it leaves lines out
-    assert len(late) >= 1
+    # the host spoke, and its words and mouth were those that were heard
+    assert len(late) >= 3
     assert sorted(late)[len(late) // 4] <= HEARD_LATE_MS_MAX, late
     # each of its sentences is in the recording, with music beside it, when the log says that it was said
     recording = Path(result["recording"])
@@ -187,7 +188,7 @@ def test_the_demo_sells_and_verifies_every_lot_and_its_logs_verify_again_offline
     voiced = [one for one in speeches if beginning_of(store, one).any()]
     # a voice that misses its deadline is replaced by captions, and says so; where the machine is busy that may happen
     assert len(voiced) == len(speeches) or logged(folder, "agent-service", "voice.failed")
-    assert len(voiced) >= 1, [len(voiced), len(speeches)]
+    assert len(voiced) >= 3, [len(voiced), len(speeches)]
     places = heard_in(recording, voiced)
     assert len(places) >= len(voiced) - 1
     assert all(abs(lag_ms) <= HEARD_LATE_MS_MAX and likeness >= LIKE_MIN for lag_ms, likeness in places), places
