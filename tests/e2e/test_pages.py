@@ -338,7 +338,7 @@ def test_a_wish_for_light_pages_is_remembered(browser: Browser, house: PageHouse
 
 
 def test_a_person_says_who_they_are_when_they_sleep_and_is_forgotten(browser: Browser, house: PageHouse) -> None:
-    with visitor(browser, house.url) as ida:
+    with visitor(browser, house.url, timezone_id="Asia/Tokyo") as ida:
         ida.sign_in("ida")
         page = ida.page("/me")
         page.get_by_label("Name", exact=True).fill("Ida Lind")
@@ -351,6 +351,9 @@ def test_a_person_says_who_they_are_when_they_sleep_and_is_forgotten(browser: Br
         expect(page.locator("#identity-kept")).to_have_text("Kept.")
         page.get_by_label("No e-mail and no messages").check()
         expect(page.locator("#saved")).to_have_text("Kept.")
+        # her device's clock is not the house's: its zone is kept with the hours
+        expect(page.locator("#quiet-zone")).to_have_text("By the clock of Asia/Tokyo.")
+        assert ida.context.request.get("/api/v1/me/preferences").json()["time_zone"] == "Asia/Tokyo"
         page.get_by_label("to", exact=True).fill("06:30")
         page.get_by_label("to", exact=True).blur()
         soon(

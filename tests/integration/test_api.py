@@ -534,6 +534,30 @@ async def test_metrics_count_what_was_decided(house: House, engine: AuctionEngin
     assert decided(answer.text) == before + 1
 
 
+async def test_every_domain_counts_what_it_does(house: House, engine: AuctionEngine, client: httpx.AsyncClient) -> None:
+    async def counted(name: str) -> float:
+        lines = (await client.get("/metrics")).text.splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"sothebais_{name} "))
+
+    names = {
+        name: await counted(name)
+        for name in (
+            'sign_ins_total{method="sandbox"}',
+            "sign_in_failures_total",
+            'chat_refusals_total{reason="LINK"}',
+            'events_written_total{type="chat:message"}',
+        )
+    }
+    lot = await an_open_lot(house, engine)
+    _, ana = await signed_in(client, "ana")
+    room = f"{API}/auctions/{lot}/chat"
+    assert (await client.post(room, json={"text": "good evening"}, headers=ana)).status_code == 201
+    assert (await client.post(room, json={"text": "see https://evil.example"}, headers=ana)).status_code == 422
+    wrong = await client.post(f"{API}/auth/login", json={"login": "olga", "password": "guessed, and wrong"})
+    assert wrong.status_code == 401
+    assert {name: await counted(name) - before for name, before in names.items()} == dict.fromkeys(names, 1)
+
+
 async def test_every_answer_has_a_request_id_which_the_caller_may_choose(client: httpx.AsyncClient) -> None:
     chosen = "order-66-abc"
     assert (await client.get("/healthz", headers={"x-request-id": chosen})).headers["x-request-id"] == chosen

@@ -439,6 +439,8 @@ async def test_what_is_not_paid_expires_and_is_offered_to_the_runner_up(sale: Sa
     assert accepted.json()["invoice_number"].endswith("-000002")
     page = await _profile(sale, "bo")
     assert "as the runner-up" in page
+    [theirs, *_] = (await sale.client.get(f"{API}/me/bids", headers=sale.headers["bo"])).json()["items"]
+    assert theirs["standing"] == "WON"
     assert "Invoice ready" in page
     assert (await sale.ask("bo", lot, "/accept")).status_code == 409
     assert (await sale.ask("bo", lot, "/decline")).status_code == 409

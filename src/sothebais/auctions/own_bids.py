@@ -13,13 +13,20 @@ from sothebais import money
 from sothebais.auctions import receipts, repository
 from sothebais.auctions.model import BidStatus, Outcome, Source, Status
 from sothebais.auctions.receipts import HouseKey
-from sothebais.auctions.tables import Auction, Bid, BidSecret
+from sothebais.auctions.tables import Auction, Bid, BidSecret, Settlement, SettlementStatus
 from sothebais.clock import from_datetime, isoformat
 from sothebais.errors import NotFound
 from sothebais.events.tables import EventLog
 
 _other = aliased(Bid)
 OVER: Final = (Status.ENDED, Status.SETTLED, Status.CANCELLED)
+#: Settlements of somebody who buys.
+TAKEN: Final = (
+    SettlementStatus.INVOICED,
+    SettlementStatus.PAID,
+    SettlementStatus.DELIVERED,
+    SettlementStatus.SETTLED,
+)
 
 
 class Standing(StrEnum):
@@ -121,6 +128,10 @@ def _rows(user: UUID) -> Any:
             sa.exists()
             .where(_other.auction_id == Bid.auction_id, _other.user_id == user, _other.status == BidStatus.ACCEPTED)
             .label("takes_part"),
+            # the winner did not pay, and this person took the offer
+            sa.exists()
+            .where(Settlement.auction_id == Bid.auction_id, Settlement.user_id == user, Settlement.status.in_(TAKEN))
+            .label("bought"),
             repository.TITLE,
         )
         .join(Auction, Auction.id == Bid.auction_id)
@@ -136,7 +147,7 @@ def _standing(row: Any) -> Standing | None:
     if row.auction_status in OVER:
         if row.outcome is not Outcome.SOLD:
             return Standing.UNSOLD
-        return Standing.WON if leads else Standing.LOST
+        return Standing.WON if leads or row.bought else Standing.LOST
     if row.price is None:
         return Standing.SEALED
     return Standing.LEADING if leads else Standing.OUTBID

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sothebais import ids
@@ -26,6 +27,7 @@ __all__ = [
     "event",
 ]
 
+WRITTEN = Counter("sothebais_events_written_total", "Events written outside the engine", ["type"])
 #: The NOTIFY channel that wakes the relay; it carries nothing but the fact.
 DOORBELL = "sothebais_events"
 
@@ -113,6 +115,8 @@ async def append(connection: AsyncConnection, records: list[Record]) -> None:
         for record in records
     ]
     await connection.execute(sa.insert(EventLog).values(epoch=epoch), rows)
+    for record in records:
+        WRITTEN.labels(record.type).inc()
     await connection.execute(sa.select(sa.func.pg_notify(DOORBELL, "")))
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from prometheus_client import Counter
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,6 +30,7 @@ from sothebais.moderation import Words
 from sothebais.social.tables import ChatMessage, ChatMute, ChatRoom
 from sothebais.users.tables import Role, SocialAccount, User
 
+REFUSED = Counter("sothebais_chat_refusals_total", "Lines that were not taken, by reason", ["reason"])
 PAGE_MAX = 200
 #: The same line by the same person is refused for so long.
 DUPLICATE_S = 120
@@ -115,6 +117,7 @@ async def write(
     if len(text) > moderation.RAW_LENGTH_MAX:
         refused = moderation.Refusal.TOO_LONG
     if refused is not None:
+        REFUSED.labels(str(refused)).inc()
         raise InvalidInput(moderation.SENTENCES[refused], field="text", reason=str(refused))
     async with engine.begin() as connection:
         # writers of a room take turns, so that its numbers rise in the order of the commits

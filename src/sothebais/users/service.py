@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from prometheus_client import Counter
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -28,6 +29,7 @@ USER_AGENT_LENGTH_MAX = 200
 SANDBOX = "sandbox"
 #: These act for the house: their rights need a password and a second factor, however else the person may sign in.
 STAFF = frozenset({Role.OPERATOR, Role.ADMIN})
+SIGN_INS = Counter("sothebais_sign_ins_total", "Sessions that were opened", ["method"])
 STAFF_METHOD = "password+"
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,30}", re.ASCII)
 
@@ -152,6 +154,7 @@ class SessionService:
             )
             await log.append(connection, [signed_in])
         role = role_by(row.role, method)
+        SIGN_INS.labels(method).inc()
         return Identity(user, row.name, role, session, None, method, from_datetime(now)), token
 
     async def authenticate(self, token: str) -> Identity:

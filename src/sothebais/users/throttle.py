@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from prometheus_client import Counter
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,6 +17,7 @@ from sothebais.errors import RateLimited
 from sothebais.users.tables import SignInFailure
 
 #: Failures so far apart have nothing to do with each other.
+FAILURES = Counter("sothebais_sign_in_failures_total", "Passwords and codes that were wrong")
 FORGOTTEN_AFTER = timedelta(hours=1)
 SWEPT_AT_ONCE_MAX = 50
 _DOUBLINGS_MAX = 20
@@ -60,6 +62,7 @@ class Throttle:
 
     async def failed(self, account: str, address: str) -> None:
         """Count one more failure."""
+        FAILURES.inc()
         async with self._engine.begin() as connection:
             now: datetime = (await connection.execute(sa.select(sa.func.clock_timestamp()))).scalar_one()
             # rows in one order, so that two failures at once never wait for each other

@@ -10,12 +10,21 @@ const YEAR_S = 31_536_000;
 
 const form = $("#preferences");
 const zones = $("#time-zone");
+const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (Intl.supportedValuesOf) {
   const chosen = zones.dataset.value;
-  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   zones.replaceChildren(element("option", { value: "UTC" }, `As my device (${own})`));
   for (const zone of Intl.supportedValuesOf("timeZone")) if (zone !== "UTC") zones.append(element("option", { value: zone }, zone.replaceAll("_", " ")));
   zones.value = chosen;
+}
+
+/** Show times as that zone has them. */
+function inZone(zone) {
+  zones.value = zone;
+  write($("#quiet-zone"), zone === "UTC" ? "By the clock of UTC, until you choose a time zone." : `By the clock of ${zone.replaceAll("_", " ")}.`);
+  if (zone === "UTC") delete document.documentElement.dataset.zone;
+  else document.documentElement.dataset.zone = zone;
+  localise();
 }
 
 /** Keep some wishes, and say whether they were; a box that was not kept goes back. */
@@ -39,7 +48,11 @@ const [quiet, from, to] = [$("#quiet"), $("#quiet-from"), $("#quiet-to")];
 form.addEventListener("change", async (event) => {
   if (event.target.closest("[data-quiet]")) {
     const whole = from.value !== "" && to.value !== "";
-    if (event.target === quiet || (quiet.checked && whole)) await keep({ quiet_hours: quiet.checked ? { from: from.value, to: to.value } : null }, event.target);
+    if (event.target !== quiet && !(quiet.checked && whole)) return;
+    const wishes = { quiet_hours: quiet.checked ? { from: from.value, to: to.value } : null };
+    // the house cannot look at a device's clock while its owner sleeps
+    if (quiet.checked && zones.value === "UTC" && own !== "UTC") wishes.time_zone = own;
+    if ((await keep(wishes, event.target)) && wishes.time_zone) inZone(own);
     return;
   }
   const { name, type, checked, value } = event.target;
@@ -50,12 +63,7 @@ form.addEventListener("change", async (event) => {
     else root.dataset.theme = value;
     document.cookie = `sothebais_theme=${value === "system" ? "" : value}; path=/; max-age=${value === "system" ? 0 : YEAR_S}; samesite=lax`;
   }
-  if (name === "time_zone") {
-    write($("#quiet-zone"), value === "UTC" ? "By the clock of UTC, until you choose a time zone." : `By the clock of ${value.replaceAll("_", " ")}.`);
-    if (value === "UTC") delete root.dataset.zone;
-    else root.dataset.zone = value;
-    localise();
-  }
+  if (name === "time_zone") inZone(value);
 });
 
 // a lot that the winner did not pay for, offered to this person
