@@ -155,7 +155,6 @@ class House:
             clock=self.clock,
             bids_waiting_max=self.settings.bids_waiting_max,
             batch_bids_max=self.settings.batch_bids_max,
-            ahead_bids_min=self.settings.ahead_bids_min,
             commit_timeout_s=self.settings.commit_timeout_s,
             outage_extends_s=self.settings.outage_extends_s,
             name=name,

@@ -139,10 +139,6 @@ class Settings(BaseSettings):
     bids_waiting_max: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=10_000, description="Bids that may wait for the next commit; more get 503."
     )
-    ahead_bids_min: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        40,
-        description="Bids on the same lots from which half is decided while the other half is written: twice as many.",
-    )
     batch_bids_max: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=1_000, description="Bids decided in one commit at most."
     )

@@ -17,8 +17,8 @@ from tests.integration.test_engine import EUROS, connected, lot_locked, submitte
 
 from sothebais.auctions import hotpath
 from sothebais.auctions.answers import Answer
-from sothebais.auctions.batch import AHEAD
-from sothebais.auctions.engine import AHEAD_BIDS_MIN, AuctionEngine
+from sothebais.auctions.batch import AHEAD, AHEAD_BIDS_MIN
+from sothebais.auctions.engine import AuctionEngine
 from sothebais.bootstrap import House
 from sothebais.errors import OutcomeUnknown
 

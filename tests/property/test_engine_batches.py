@@ -33,11 +33,11 @@ from tests.fakes.lots import NAMES
 from tests.fakes.trials import HouseTime, bid_of, row_of, rows_of, step_of, verified
 
 from sothebais import ids
-from sothebais.auctions import rules
+from sothebais.auctions import batch, rules
 from sothebais.auctions import terms as terms_codec
 from sothebais.auctions.answers import Answer
 from sothebais.auctions.commands import AdvanceAuction, PlaceBid
-from sothebais.auctions.engine import AHEAD_BIDS_MIN, AuctionEngine
+from sothebais.auctions.engine import AuctionEngine
 from sothebais.auctions.increments import EBAY
 from sothebais.auctions.model import (
     SEALED,
@@ -222,7 +222,7 @@ from auctions where id = $1
 """
 
 
-@pytest.mark.parametrize("ahead_bids_min", [1, 3, AHEAD_BIDS_MIN], ids=["all ahead", "some ahead", "as it is"])
+@pytest.mark.parametrize("ahead_bids_min", [1, 3, batch.AHEAD_BIDS_MIN], ids=["all ahead", "some ahead", "as it is"])
 @given(
     terms=st.sampled_from(FORMATS),
     given_commands=st.lists(commands, min_size=1, max_size=25),
@@ -272,7 +272,7 @@ def test_one_batch_decides_what_one_by_one_would(
         for lot in (together, singly):
             await verified(stage.house, lot)
 
-    with mock.patch.object(stage.engine, "_ahead_bids_min", ahead_bids_min):
+    with mock.patch.object(batch, "AHEAD_BIDS_MIN", ahead_bids_min):
         stage.do(example())
 
 

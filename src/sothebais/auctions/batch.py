@@ -27,6 +27,8 @@ from sothebais.events.log import Position
 #: these would be large. To send and open a part costs as much as six bids, and a part of hundreds costs more for each.
 WRITE_BIDS_MIN = 50
 WRITE_BIDS_MAX = 100
+#: So many bids are worth a transaction of their own, decided while the one before is written. Fewer wait and join the next.
+AHEAD_BIDS_MIN = 40
 
 AHEAD = Counter("sothebais_engine_ahead_batches_total", "Batches decided while the one before was written", ["outcome"])
 _AS_FORESEEN, _DECIDED_AGAIN = AHEAD.labels("as_foreseen"), AHEAD.labels("decided_again")
@@ -57,15 +59,14 @@ class Batch:
         more: More | None = None,
         before: Foreseen | None = None,
         *,
-        ahead_bids_min: int | None = None,
+        look_ahead: bool = True,
     ) -> None:
         self._connection = connection
         self._cache = cache
         self.commands = commands
         self._more = more
         self._before = before
-        #: So many bids are worth a transaction of their own; None where nothing is to be decided ahead.
-        self._ahead_bids_min = ahead_bids_min
+        self._looks_ahead = look_ahead and more is not None
         #: Whether somebody else has changed the lots since ``before`` was decided.
         self.decided_again = False
         #: What is decided for the next transaction.
@@ -109,8 +110,7 @@ class Batch:
     async def _write_foreseen(self, decisions: Decisions) -> None:
         self._made = decisions
         ahead = self.commands[self.count :]
-        enough = self._ahead_bids_min is not None and len(ahead) >= self._ahead_bids_min
-        read = await self._read(ahead) if enough else None
+        read = await self._read(ahead) if self._looks_ahead and len(ahead) >= AHEAD_BIDS_MIN else None
         await self._start(self._write_in_parts())
         if read is not None:
             await self._look_ahead(ahead, read)
@@ -146,7 +146,7 @@ class Batch:
         """How many commands this transaction decides: half of many bids on the same lots, else all."""
         count = len(self.commands)
         half = (count + 1) // 2
-        if self._ahead_bids_min is None or self.decided_again or half < self._ahead_bids_min:
+        if not self._looks_ahead or self.decided_again or half < AHEAD_BIDS_MIN:
             return count
         if any(type(command) is not PlaceBid for command in self.commands):
             return count

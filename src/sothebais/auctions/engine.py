@@ -36,8 +36,6 @@ BATCH_BIDS_MAX = 1_000
 COMMIT_TIMEOUT_S = 1.5
 RECONNECT_DELAY_S = 0.05
 RECONNECT_DELAY_S_MAX = 1.0
-#: So many bids are worth a transaction of their own, decided while the one before is written. Fewer wait and join the next.
-AHEAD_BIDS_MIN = 40
 #: Where another process bids on the same lots, deciding ahead is work for nothing: so many batches go without it then.
 AHEAD_RESTS_BATCHES = 32
 #: How often the distance to PostgreSQL's clock is measured.
@@ -85,7 +83,6 @@ class AuctionEngine:
         clock: Clock | None = None,
         bids_waiting_max: int = BIDS_WAITING_MAX,
         batch_bids_max: int = BATCH_BIDS_MAX,
-        ahead_bids_min: int = AHEAD_BIDS_MIN,
         commit_timeout_s: float = COMMIT_TIMEOUT_S,
         outage_extends_s: float = OUTAGE_EXTENDS_S,
         name: str = "engine",
@@ -96,7 +93,6 @@ class AuctionEngine:
         self.time = DatabaseTime(self._clock)
         self._bids_waiting_max = bids_waiting_max
         self._batch_bids_max = batch_bids_max
-        self._ahead_bids_min = ahead_bids_min
         self._commit_timeout_s = commit_timeout_s
         self._outage_extends_ms = outage_extends_s * 1_000
         #: When bidding was last known to work, by this machine's two clocks.
@@ -322,8 +318,7 @@ class AuctionEngine:
         commands = [one.command for one in pending]
         with COMMIT_SECONDS.time():
             try:
-                least = self._ahead_bids_min if more is not None and self._ahead_rests == 0 else None
-                batch = Batch(self._connection, self._cache, commands, more, before, ahead_bids_min=least)
+                batch = Batch(self._connection, self._cache, commands, more, before, look_ahead=self._ahead_rests == 0)
                 results = await self._commit(batch)
             except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
                 FAILED.inc()

@@ -360,8 +360,6 @@ async def rig(data_dir: Path, *, engines: int = 1) -> AsyncIterator[Rig]:
         "SOTHEBAIS_SANDBOX": "true",
         # a machine that runs other tests too may take longer over a commit; that is not what is tested here
         "SOTHEBAIS_COMMIT_TIMEOUT_S": str(COMMIT_TIMEOUT_S),
-        # whoever waits beside another is decided ahead: few bidders are here, and engines die at every point of it
-        "SOTHEBAIS_AHEAD_BIDS_MIN": "1",
         "SOTHEBAIS_BIDS_PER_ADDRESS_PER_SECOND": "2000",
         "SOTHEBAIS_BIDS_PER_USER_PER_SECOND": "200",
     }
