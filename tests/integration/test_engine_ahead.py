@@ -81,13 +81,10 @@ async def test_a_bid_of_another_process_in_between_has_the_others_decided_again(
         tasks, between = await with_somebody_between(house, engine, lot, people, high)
         answers = await asyncio.gather(*tasks)
         assert (await between).data["number"] == MANY // 2 + 1
-        assert [answer.accepted for answer in answers] == [True] * (MANY // 2) + [False] * (MANY // 2)
-        assert {answer.data["reason"] for answer in answers[MANY // 2 :]} == {"BELOW_MINIMUM"}
-        assert [answer.data["number"] for answer in answers[MANY // 2 :]] == list(range(MANY // 2 + 2, MANY + 2))
-        assert counted("decided_again") == before + 1
-        # where two bid, deciding ahead is work for nothing: it rests for a while
-        tasks = submitted(engine, *(a_euro_bid(engine, lot, people[i % 2], str(2000 + i)) for i in range(MANY)))
-        assert len({answer.position.xid for answer in await asyncio.gather(*tasks)}) == 1
+    assert [answer.accepted for answer in answers] == [True] * (MANY // 2) + [False] * (MANY // 2)
+    assert {answer.data["reason"] for answer in answers[MANY // 2 :]} == {"BELOW_MINIMUM"}
+    assert [answer.data["number"] for answer in answers[MANY // 2 :]] == list(range(MANY // 2 + 2, MANY + 2))
+    assert counted("decided_again") == before + 1
     await verified(house, lot)
 
 

@@ -58,17 +58,12 @@ class Batch:
         commands: Sequence[Command],
         more: More | None = None,
         before: Foreseen | None = None,
-        *,
-        look_ahead: bool = True,
     ) -> None:
         self._connection = connection
         self._cache = cache
         self.commands = commands
         self._more = more
         self._before = before
-        self._looks_ahead = look_ahead and more is not None
-        #: Whether somebody else has changed the lots since ``before`` was decided.
-        self.decided_again = False
         #: What is decided for the next transaction.
         self.foreseen: Foreseen | None = None
         self._made = Decisions({}, commands, Read(0, {}, {}))
@@ -99,7 +94,6 @@ class Batch:
                 await self._write_foreseen(self._before.decisions)
             else:
                 if self._before is not None:
-                    self.decided_again = True
                     _DECIDED_AGAIN.inc()
                 await self._decide_now(lots)
         finally:
@@ -110,7 +104,7 @@ class Batch:
     async def _write_foreseen(self, decisions: Decisions) -> None:
         self._made = decisions
         ahead = self.commands[self.count :]
-        read = await self._read(ahead) if self._looks_ahead and len(ahead) >= AHEAD_BIDS_MIN else None
+        read = await self._read(ahead) if len(ahead) >= AHEAD_BIDS_MIN else None
         await self._start(self._write_in_parts())
         if read is not None:
             await self._look_ahead(ahead, read)
@@ -146,7 +140,7 @@ class Batch:
         """How many commands this transaction decides: half of many bids on the same lots, else all."""
         count = len(self.commands)
         half = (count + 1) // 2
-        if not self._looks_ahead or self.decided_again or half < AHEAD_BIDS_MIN:
+        if self._more is None or half < AHEAD_BIDS_MIN:
             return count
         if any(type(command) is not PlaceBid for command in self.commands):
             return count

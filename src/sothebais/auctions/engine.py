@@ -20,10 +20,9 @@ from sothebais.auctions import hotpath, pulse
 from sothebais.auctions.answers import Answer, Result
 from sothebais.auctions.batch import Batch, Foreseen
 from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
-from sothebais.auctions.pending import RETRY_AFTER_S, Pending, answered, fail, tell, unknown, unwritable
 from sothebais.clock import Clock, DatabaseTime, Millis, SystemClock
 from sothebais.db.engine import CONNECTION_ERRORS, connect
-from sothebais.errors import Overloaded, SothebaisError, Unavailable
+from sothebais.errors import OutcomeUnknown, Overloaded, SothebaisError, Unavailable
 from sothebais.events.log import DOORBELL
 from sothebais.telemetry.tracing import tracing
 
@@ -36,12 +35,11 @@ BATCH_BIDS_MAX = 1_000
 COMMIT_TIMEOUT_S = 1.5
 RECONNECT_DELAY_S = 0.05
 RECONNECT_DELAY_S_MAX = 1.0
-#: Where another process bids on the same lots, deciding ahead is work for nothing: so many batches go without it then.
-AHEAD_RESTS_BATCHES = 32
 #: How often the distance to PostgreSQL's clock is measured.
 CLOCK_READING_S = 10.0
 #: Rings of the doorbell are at least so far apart; the relay looks by itself every 250 ms anyway.
 DOORBELL_S_MIN = 0.002
+RETRY_AFTER_S = 1
 #: An outage of bidding that is longer is given back to the running lots.
 OUTAGE_EXTENDS_S = 5.0
 _NEVER = (float("-inf"), float("-inf"))
@@ -58,6 +56,13 @@ FAILED = Counter("sothebais_engine_failed_batches_total", "Batches that were not
 OUTAGES = Counter("sothebais_clock_outages_total", "Outages of bidding that were given back to running lots")
 CLOCK_OFFSET = Gauge("sothebais_engine_clock_offset_ms", "PostgreSQL's clock minus this machine's")
 CLOCK_ALARMS = Counter("sothebais_engine_clock_alarms_total", "Clock drift above the limit")
+
+
+class Pending(NamedTuple):
+    """A command and the caller that waits for it."""
+
+    command: Command
+    future: "asyncio.Future[Answer | None]"
 
 
 class Ahead(NamedTuple):
@@ -102,7 +107,6 @@ class AuctionEngine:
         self._waiting: deque[Pending] = deque()
         #: They came before whatever waits, and are written next.
         self._ahead: Ahead | None = None
-        self._ahead_rests = 0
         #: Who has no answer yet and until when they wait, in order; answered ones leave from the front.
         self._unanswered: deque[tuple[float, asyncio.Future[Answer | None]]] = deque()
         self._next_deadline: asyncio.TimerHandle | None = None
@@ -157,7 +161,7 @@ class AuctionEngine:
         if self._stopping:
             raise Unavailable("The house is closing this service.", retry_after=RETRY_AFTER_S)
         if not self.connected:
-            raise unwritable()
+            raise _unwritable()
         if len(self._waiting) >= self._bids_waiting_max:
             raise Overloaded("Too many bids are waiting. Nothing was kept.", retry_after=RETRY_AFTER_S)
         loop = asyncio.get_running_loop()
@@ -176,7 +180,7 @@ class AuctionEngine:
         loop = asyncio.get_running_loop()
         self._forget_answered()
         while self._unanswered and self._unanswered[0][0] <= loop.time():
-            tell(self._unanswered.popleft()[1], unknown())
+            _answer(self._unanswered.popleft()[1], _unknown())
             self._forget_answered()
         self._next_deadline = loop.call_at(self._unanswered[0][0], self._give_up) if self._unanswered else None
 
@@ -186,11 +190,11 @@ class AuctionEngine:
 
     async def place(self, command: PlaceBid) -> Answer:
         """``submit`` for a bid."""
-        return answered(await self.submit(command))
+        return _answered(await self.submit(command))
 
     async def override(self, command: OverrideAuction) -> Answer:
         """``submit`` for an operator's step."""
-        return answered(await self.submit(command))
+        return _answered(await self.submit(command))
 
     async def advance(self, command: AdvanceAuction) -> None:
         """``submit`` for the clock."""
@@ -205,7 +209,7 @@ class AuctionEngine:
                     delay = RECONNECT_DELAY_S
                 except CONNECTION_ERRORS as error:
                     log.warning("engine.reconnect_failed", error=str(error), again_in_s=delay)
-                    self._refuse_all(unwritable())
+                    self._refuse_all(_unwritable())
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, RECONNECT_DELAY_S_MAX)
                     continue
@@ -226,7 +230,7 @@ class AuctionEngine:
                     log.warning("engine.pulse_unread", error=repr(error))
                 else:
                     log.exception("engine.pulse_crashed")
-                self._refuse_all(unwritable())
+                self._refuse_all(_unwritable())
                 return
         ahead, self._ahead = self._ahead, None
         batch = self._next_batch() if ahead is None else ahead.pending
@@ -242,7 +246,7 @@ class AuctionEngine:
         """
         async with self._deciding:
             if not self.connected:
-                raise unwritable()
+                raise _unwritable()
             await self._look_at_pulse(begin=True)
 
     def _pulse_age_ms(self) -> float:
@@ -318,7 +322,7 @@ class AuctionEngine:
         commands = [one.command for one in pending]
         with COMMIT_SECONDS.time():
             try:
-                batch = Batch(self._connection, self._cache, commands, more, before, look_ahead=self._ahead_rests == 0)
+                batch = Batch(self._connection, self._cache, commands, more, before)
                 results = await self._commit(batch)
             except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
                 FAILED.inc()
@@ -328,7 +332,7 @@ class AuctionEngine:
                 FAILED.inc()
                 log.warning("engine.batch_failed", error=repr(error), bids=len(pending))
                 self._drop_connection()
-                fail(pending[: batch.count], unknown())
+                _fail(pending[: batch.count], _unknown())
                 self._waiting.extendleft(reversed(pending[batch.count :]))
                 return
             except Exception as error:  # a fault of ours in one command must not stop the house
@@ -340,7 +344,7 @@ class AuctionEngine:
         BATCH_SIZE.observe(len(pending))
         bids = accepted = 0
         for (command, future), result in zip(pending, results, strict=True):
-            tell(future, result)
+            _answer(future, result)
             if type(command) is PlaceBid and type(result) is Answer:
                 bids += 1
                 accepted += result.accepted
@@ -358,7 +362,6 @@ class AuctionEngine:
 
     def _keep_later(self, batch: Batch, pending: list[Pending]) -> list[Pending]:
         """Who is answered now; the others' bids are decided already and written next, or wait again in their places."""
-        self._ahead_rests = AHEAD_RESTS_BATCHES if batch.decided_again else max(self._ahead_rests - 1, 0)
         now, later = pending[: batch.count], pending[batch.count :]
         if batch.foreseen is None:
             self._waiting.extendleft(reversed(later))
@@ -387,7 +390,7 @@ class AuctionEngine:
                 await self._decide(pending, again=True)
                 return
             log.error("engine.command_refused_by_database", error=repr(error))
-            fail(
+            _fail(
                 pending, Unavailable("The house could not write this bid. Nothing was kept.", retry_after=RETRY_AFTER_S)
             )
             return
@@ -429,9 +432,9 @@ class AuctionEngine:
 
     def _refuse_all(self, error: SothebaisError) -> None:
         if self._ahead is not None:  # decided, but not written
-            fail(self._ahead.pending, error)
+            _fail(self._ahead.pending, error)
             self._ahead = None
-        fail(self._waiting, error)
+        _fail(self._waiting, error)
         self._waiting.clear()
         self._idle.set()
 
@@ -490,3 +493,34 @@ def _trace(pending: list[Pending], now: int) -> None:
 def _goes_alone(command: Command) -> bool:
     # a bid is none, and to ask for a struct's class by isinstance takes long where the answer is no
     return type(command) is OverrideAuction and command.step.kind == "VOID_BID"
+
+
+def _answered(answer: Answer | None) -> Answer:
+    if answer is None:
+        raise _unknown()
+    return answer
+
+
+def _answer(future: "asyncio.Future[Answer | None]", result: Result) -> None:
+    if future.done():
+        return
+    if isinstance(result, SothebaisError):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _fail(pending: Any, error: SothebaisError) -> None:
+    for one in pending:
+        _answer(one.future, error)
+
+
+def _unwritable() -> Unavailable:
+    return Unavailable("The house cannot write at the moment. Nothing was kept.", retry_after=RETRY_AFTER_S)
+
+
+def _unknown() -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "The house did not hear whether this was written. Send it again with the same Idempotency-Key.",
+        retry_after=RETRY_AFTER_S,
+    )
