@@ -12,7 +12,6 @@ from decimal import Decimal as D
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest import mock
 from uuid import UUID, uuid5
 
 import msgspec
@@ -33,7 +32,7 @@ from tests.fakes.lots import NAMES
 from tests.fakes.trials import HouseTime, bid_of, row_of, rows_of, step_of, verified
 
 from sothebais import ids
-from sothebais.auctions import batch, rules
+from sothebais.auctions import rules
 from sothebais.auctions import terms as terms_codec
 from sothebais.auctions.answers import Answer
 from sothebais.auctions.commands import AdvanceAuction, PlaceBid
@@ -222,7 +221,6 @@ from auctions where id = $1
 """
 
 
-@pytest.mark.parametrize("ahead_bids_min", [1, 3, batch.AHEAD_BIDS_MIN], ids=["all ahead", "some ahead", "as it is"])
 @given(
     terms=st.sampled_from(FORMATS),
     given_commands=st.lists(commands, min_size=1, max_size=25),
@@ -230,32 +228,27 @@ from auctions where id = $1
     cuts=st.lists(st.integers(1, 24), max_size=2),
 )
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 def test_one_batch_decides_what_one_by_one_would(
-    stage: Stage,
-    ahead_bids_min: int,
-    terms: dict[str, Any],
-    given_commands: list[dict[str, Any]],
-    at: int,
-    cuts: list[int],
+    stage: Stage, terms: dict[str, Any], given_commands: list[dict[str, Any]], at: int, cuts: list[int]
 ) -> None:
     async def example() -> None:
         together, singly = await stage.lot(**terms), await stage.lot(**terms)
         for lot in (together, singly):
             await stage.engine.advance(AdvanceAuction(auction=lot))
         await stage.now.on(at)
-        waiting = [command_of(stage, one, together, i, 0) for i, one in enumerate(given_commands)]
+        batch = [command_of(stage, one, together, i, 0) for i, one in enumerate(given_commands)]
         single = [command_of(stage, one, singly, i, 0) for i, one in enumerate(given_commands)]
-        edges = [0, *sorted({cut for cut in cuts if cut < len(waiting)}), len(waiting)]
+        edges = [0, *sorted({cut for cut in cuts if cut < len(batch)}), len(batch)]
         results: list[Any] = []
         for start, end in pairwise(edges):
-            tasks = [stage.engine.submit(command) for command in waiting[start:end]]
+            tasks = [stage.engine.submit(command) for command in batch[start:end]]
             results += await asyncio.gather(*tasks, return_exceptions=True)
         one_by_one: list[Any] = []
         for command in single:
             one_by_one += await asyncio.gather(stage.engine.submit(command), return_exceptions=True)
-        told = [said(result, {command.bid: i for i, command in enumerate(waiting)}) for result in results]
+        told = [said(result, {command.bid: i for i, command in enumerate(batch)}) for result in results]
         told_singly = [said(result, {command.bid: i for i, command in enumerate(single)}) for result in one_by_one]
         if at < LENGTH:
             assert told == told_singly
@@ -272,8 +265,7 @@ def test_one_batch_decides_what_one_by_one_would(
         for lot in (together, singly):
             await verified(stage.house, lot)
 
-    with mock.patch.object(batch, "AHEAD_BIDS_MIN", ahead_bids_min):
-        stage.do(example())
+    stage.do(example())
 
 
 # The engine against the pure model

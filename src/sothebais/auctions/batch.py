@@ -1,227 +1,285 @@
 """One transaction of the engine: lock, read, decide in order of arrival, write everything, commit.
 
-Nothing is answered before the commit; a failure anywhere leaves nothing behind. Of a large batch only the first half is
-decided here: the other half, and after it whatever comes meanwhile, is decided on what this one leaves behind while
-PostgreSQL writes. The next transaction writes that if it finds the lots, locked, exactly as they were assumed; where
-somebody else has changed them in between, it decides again.
+Nothing is answered before the commit; a failure anywhere leaves nothing behind.
 """
 
 import asyncio
-from collections.abc import Callable, Container, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Container, Sequence
+from typing import Any
 from uuid import UUID
 
-from prometheus_client import Counter
+from msgspec.structs import replace
 
-from sothebais.auctions import hotpath, records, rules
-from sothebais.auctions.answers import Answer, Result
+from sothebais import ids
+from sothebais.auctions import commitments, hotpath, records, rules
+from sothebais.auctions.answers import ENGINE, Answer, Result, told_again
 from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
-from sothebais.auctions.decisions import NOWHERE, Decisions, Read
 from sothebais.auctions.hotpath import Working
-from sothebais.auctions.model import SEALED, Bid, Bidder, Lot, Source, Status, Transition
-from sothebais.clock import from_datetime
-from sothebais.errors import Conflict, SothebaisError
-from sothebais.events.log import Position
+from sothebais.auctions.machine import OVER
+from sothebais.auctions.model import (
+    SEALED,
+    Bid,
+    Bidder,
+    Lot,
+    Outcome,
+    Raise,
+    Source,
+    Status,
+    Transition,
+    TransitionKind,
+)
+from sothebais.auctions.rows import BidRow, bid_row, raise_row
+from sothebais.clock import Millis, from_datetime
+from sothebais.errors import Conflict, IdempotencyConflict, NotFound, SothebaisError
+from sothebais.events.log import Position, Record, chain_hash
 
 #: A large batch goes to PostgreSQL in parts, which are written while the next ones are decided: two halves, or more where
 #: these would be large. To send and open a part costs as much as six bids, and a part of hundreds costs more for each.
 WRITE_BIDS_MIN = 50
 WRITE_BIDS_MAX = 100
-#: So many bids are worth a transaction of their own, decided while the one before is written. Fewer wait and join the next.
-AHEAD_BIDS_MIN = 40
 
-AHEAD = Counter("sothebais_engine_ahead_batches_total", "Batches decided while the one before was written", ["outcome"])
-_AS_FORESEEN, _DECIDED_AGAIN = AHEAD.labels("as_foreseen"), AHEAD.labels("decided_again")
+_NOWHERE = Position(0, 0, 0)
 
 #: Asked once, when those lots are locked and read: what else is to be decided on them.
 type More = Callable[[Container[UUID]], Sequence[Command]]
 
 
-class Foreseen(NamedTuple):
-    """Bids decided before their transaction began, and the lots as they were assumed then."""
-
-    assumed: Mapping[UUID, Working]
-    decisions: Decisions
-
-
 class Batch:
-    """Decides one batch on one connection; used once.
-
-    ``commands`` are, when it has run, all it was given and asked for: first those that it decided, one result each,
-    then those of ``foreseen``, if any, then those it leaves for later.
-    """
+    """Decides one batch on one connection; used once."""
 
     def __init__(
-        self,
-        connection: Any,
-        cache: hotpath.TermsCache,
-        commands: Sequence[Command],
-        more: More | None = None,
-        before: Foreseen | None = None,
+        self, connection: Any, cache: hotpath.TermsCache, commands: Sequence[Command], more: More | None = None
     ) -> None:
         self._connection = connection
         self._cache = cache
-        self.commands = commands
+        self._commands = commands
         self._more = more
-        self._before = before
-        #: What is decided for the next transaction.
-        self.foreseen: Foreseen | None = None
-        self._made = Decisions({}, commands, Read(0, {}, {}))
+        self._lots: dict[UUID, Working] = {}
+        #: The same by the ids as numbers, and so people and keys: hashing a UUID takes three times as long.
+        self._by_id: dict[int, Working] = {}
+        self._auctions = sorted({command.auction for command in commands})
+        self._given_back = {
+            command.auction for command in commands if type(command) is AdvanceAuction and command.outage is not None
+        }
+        self._people: dict[int, Bidder] = {}
+        self._repeated: dict[tuple[int, str], Any] = {}
+        self._keys: dict[tuple[int, str], int] = {}
+        self._results: list[Result] = []
+        self._bids: list[BidRow] = []
+        self._events: list[Record] = []
         self._sent_bids = self._sent_events = 0
         self._positions: list[Position] = []
-        self._writing: asyncio.Task[None] | None = None
-
-    @property
-    def count(self) -> int:
-        """How many of the commands are decided in this transaction."""
-        return len(self._made.commands)
-
-    @property
-    def timing_changed(self) -> bool:
-        """Whether the lots' times changed, so that the clock should look again."""
-        return self._made.timing_changed
+        self._writing: asyncio.Task[list[Position]] | None = None
+        self._answers: list[tuple[Answer, int]] = []
+        self._now: Millis = 0
+        #: The lots' times changed, so the clock should look again.
+        self.timing_changed = False
 
     async def run(self) -> list[Result]:
-        """Begin a transaction and do everything in it but the commit; a result for each of the first ``count`` commands."""
-        auctions = sorted({command.auction for command in self.commands})
-        await self._connection.execute(hotpath.begin(auctions))
-        lots = await hotpath.load_lots(self._connection, auctions, self._cache)
+        """Begin a transaction and do everything in it but the commit; one result per command, ``more`` behind the others."""
+        await self._connection.execute(hotpath.begin(self._auctions))
+        self._lots = await hotpath.load_lots(self._connection, self._auctions, self._cache)
+        self._by_id = {lot.int: working for lot, working in self._lots.items()}
         if self._more is not None:
-            self.commands = [*self.commands, *self._more(lots)]
+            self._commands = [*self._commands, *self._more(self._lots)]
+        self._results = [None] * len(self._commands)
+        await self._load_people()
         try:
-            if self._before is not None and _as_assumed(self._before, lots):
-                _AS_FORESEEN.inc()
-                await self._write_foreseen(self._before.decisions)
-            else:
-                if self._before is not None:
-                    _DECIDED_AGAIN.inc()
-                await self._decide_now(lots)
+            await self._decide_all()
         finally:
             if self._writing is not None:  # an error came first; the connection is free only when the write is over
                 await asyncio.gather(self._writing, return_exceptions=True)
-        return self._made.settle(self._positions)
+        for answer, event_index in self._answers:
+            answer.position = self._positions[event_index]
+        self._copy_repeats()
+        return self._results
 
-    async def _write_foreseen(self, decisions: Decisions) -> None:
-        self._made = decisions
-        ahead = self.commands[self.count :]
-        read = await self._read(ahead) if len(ahead) >= AHEAD_BIDS_MIN else None
-        await self._start(self._write_in_parts())
-        if read is not None:
-            await self._look_ahead(ahead, read)
-        await self._written()
-
-    async def _decide_now(self, lots: dict[UUID, Working]) -> None:
-        read = await self._read(self.commands)
-        count = self._share(lots)
-        made = self._made = Decisions(lots, self.commands[:count], read)
-        for working in lots.values():
-            made.advance(working, end=False)
+    async def _decide_all(self) -> None:
+        for working in self._lots.values():
+            self._advance(working, end=False)
+        count = len(self._commands)
         part = min(max(count // 2, WRITE_BIDS_MIN), WRITE_BIDS_MAX)
-        for index, command in enumerate(made.commands):
+        for index, command in enumerate(self._commands):
             if isinstance(command, PlaceBid):
-                made.bid(index, command)
+                self._decide_bid(index, command)
             else:
                 await self._written()  # it may ask the database
                 await self._decide_step(index, command)
             if (index + 1) % part == 0 and index + part < count:
-                await self._start(self._write(len(made.bids), len(made.events)))
+                await self._write(())
         await self._written()
-        for working in lots.values():
+        for working in self._lots.values():
             await self._advance_to_end(working)
-        changed = [working for working in lots.values() if working.changed]
+        changed = [working for working in self._lots.values() if working.changed]
         if changed:
-            await self._start(self._write(len(made.bids), len(made.events), changed))
-        if count < len(self.commands):
-            await self._look_ahead(self.commands[count:], read)
-        await self._written()
+            await self._write(changed)
+            await self._written()
         await self._open_sealed()
 
-    def _share(self, lots: Mapping[UUID, Working]) -> int:
-        """How many commands this transaction decides: half of many bids on the same lots, else all."""
-        count = len(self.commands)
-        half = (count + 1) // 2
-        if self._more is None or half < AHEAD_BIDS_MIN:
-            return count
-        if any(type(command) is not PlaceBid for command in self.commands):
-            return count
-        if len(lots) > 1:
-            first = {command.auction.int for command in self.commands[:half]}
-            if not first.issuperset(command.auction.int for command in self.commands[half:]):
-                return count
-        return half
-
-    async def _look_ahead(self, commands: Sequence[Command], read: Read) -> None:
-        """Decide those bids on what this transaction leaves behind, while it is written."""
-        made = self._made
-        assumed = {
-            auction: made.lots[auction] for auction in {command.auction for command in commands} & made.lots.keys()
-        }
-        if read.now < made.now or not all(_stays_open(working, read) for working in assumed.values()):
-            return
-        if any(type(command) is not PlaceBid or made.has_key(command) for command in commands):
-            return
-        decisions = Decisions({auction: working.copy() for auction, working in assumed.items()}, commands, read)
-        for start in range(0, len(commands), WRITE_BIDS_MIN):
-            decisions.place_all(range(start, min(start + WRITE_BIDS_MIN, len(commands))))
-            await asyncio.sleep(0)  # so that the next part is sent
-        self.foreseen = Foreseen(assumed, decisions)
-
-    async def _write_in_parts(self) -> None:
-        made = self._made
-        parts = -(-max(len(made.bids), len(made.events)) // WRITE_BIDS_MAX)
-        for part in range(1, parts):
-            await self._write(len(made.bids) * part // parts, len(made.events) * part // parts)
-        changed = [working for working in made.lots.values() if working.changed]
-        if changed:
-            await self._write(len(made.bids), len(made.events), changed)
-
-    async def _write(self, bids: int, events: int, lots: Sequence[Working] = ()) -> None:
-        """Write the rows up to those numbers, and at last the lots."""
-        made = self._made
-        rows, told = made.bids[self._sent_bids : bids], made.events[self._sent_events : events]
-        self._sent_bids, self._sent_events = bids, events
-        self._positions += await hotpath.write(self._connection, made.now, rows, told, lots)
-
-    async def _start(self, writing: Coroutine[Any, Any, None]) -> None:
-        """Have that written, after what is being written, while something else is done."""
+    async def _write(self, lots: Sequence[Working]) -> None:
+        """Have what was decided since the last time written while the next bids are decided."""
         await self._written()
-        self._writing = asyncio.create_task(writing)
+        bids, events = self._bids[self._sent_bids :], self._events[self._sent_events :]
+        self._sent_bids, self._sent_events = len(self._bids), len(self._events)
+        self._writing = asyncio.create_task(hotpath.write(self._connection, self._now, bids, events, lots))
         await asyncio.sleep(0)  # so that it is sent
 
     async def _written(self) -> None:
         if self._writing is not None:
             writing, self._writing = self._writing, None
-            await writing
+            self._positions += await writing
 
-    async def _read(self, commands: Sequence[Command]) -> Read:
-        bids = [command for command in commands if type(command) is PlaceBid]
+    async def _load_people(self) -> None:
+        bids = [command for command in self._commands if type(command) is PlaceBid]
         rows = await self._connection.fetch(
             hotpath.LOAD_PEOPLE, [bid.user for bid in bids], [bid.idempotency_key for bid in bids]
         )
-        people = {}
-        repeated: dict[tuple[int, str], Any] = {}
-        again_at_all = False
+        self._now = from_datetime(rows[0]["now"])
+        repeated = False
         for _, person, blocked, has_wallet, again in rows:
             if person is not None:
-                people[person.int] = Bidder(person, blocked, has_wallet)
-            again_at_all = again_at_all or again
-        if again_at_all:
+                self._people[person.int] = Bidder(person, blocked, has_wallet)
+            repeated = repeated or again
+        if repeated:
             keyed = [bid for bid in bids if bid.idempotency_key is not None]
             found = await self._connection.fetch(
                 hotpath.LOAD_REPEATED, [bid.user for bid in keyed], [bid.idempotency_key for bid in keyed]
             )
-            repeated = {(row["user_id"].int, row["idempotency_key"]): row for row in found}
-        return Read(from_datetime(rows[0]["now"]), people, repeated)
+            self._repeated = {(row["user_id"].int, row["idempotency_key"]): row for row in found}
+
+    def _decide_bid(self, index: int, command: PlaceBid) -> None:
+        working = self._by_id.get(command.auction.int)
+        if working is None:
+            self._results[index] = _no_such_lot()
+            return
+        try:
+            self._place(index, command, working)
+        except SothebaisError as error:  # this caller's fault; the rules changed nothing
+            self._results[index] = error
 
     async def _decide_step(self, index: int, command: OverrideAuction | AdvanceAuction) -> None:
+        working = self._by_id.get(command.auction.int)
+        if working is None:
+            self._results[index] = _no_such_lot()
+            return
         try:
-            working = self._made.working(command.auction)
             if isinstance(command, OverrideAuction):
                 await self._override(index, command, working)
             else:
                 self._give_back(command, working)
-        except SothebaisError as error:  # this caller's fault
-            self._made.results[index] = error
+        except SothebaisError as error:  # as above
+            self._results[index] = error
+
+    def _place(self, index: int, command: PlaceBid, working: Working) -> None:
+        key = None if command.idempotency_key is None else (command.user.int, command.idempotency_key)
+        if key is not None and self._is_repeat(index, command, key):
+            return
+        bidder = self._people.get(command.user.int)
+        if bidder is None:
+            raise NotFound("There is no user with this id.")
+        before = working.lot
+        # nothing can have been received after it is decided; a process whose clock runs ahead must not say so
+        oldest = command.received_at - before.terms.max_post_delay
+        effective_at = min(max(command.effective_at, oldest), command.received_at, self._now)
+        number = working.last_number + 1
+        lot, decision = rules.decide(before, command.as_bid(bidder, effective_at, number), self._now)
+        working.last_number = number
+        if key is not None:  # only what was decided is repeated; a malformed bid is none
+            self._keys[key] = index
+        opening = commitment = None
+        rows: list[tuple[UUID, int, Raise]] = []
+        if decision.accepted and decision.committed is not None:
+            salt = ids.new_salt()
+            opening = (decision.committed, salt)
+            commitment = commitments.maximum_commitment(lot.id, command.bid, decision.committed, salt)
+            working.secrets[command.bid] = opening
+            working.lot = lot
+            working.bid_count += 1
+            working.previous_price = before.standing.price  # as the event says, and so the fold of events too
+            rows = self._raise_rows(working, decision.raises)
+            data: records.AcceptedData | records.RejectedData = records.accepted(
+                command,
+                before,
+                lot,
+                decision,
+                number=number,
+                effective_at=effective_at,
+                commitment=commitment,
+                bid_count=working.bid_count,
+                rows=rows,
+                secrets=working.secrets,
+            )
+        else:
+            data = records.rejected(
+                command, lot, decision, number=number, effective_at=effective_at, bid_count=working.bid_count
+            )
+        event_type = "auction:bid:accepted" if decision.accepted else "auction:bid:rejected"
+        event = self._event(working, event_type, data, command.correlation_id)
+        event_index = len(self._events) - 1
+        self._bids.append(
+            bid_row(
+                command,
+                lot,
+                decision,
+                number=number,
+                event_n=working.n,
+                effective_at=effective_at,
+                commitment=commitment,
+                opening=opening,
+            )
+        )
+        self._keep_raises(working, rows)
+        if decision.accepted:
+            self._follow_up(working, before, decision.extended, decision.reserve_met, event)
+        answer = Answer(
+            auction=lot.id,
+            lot_number=working.lot_number,
+            event=event,
+            position=_NOWHERE,
+            bid=command.bid,
+            user=command.user,
+            received_at=command.received_at,
+            commitment=commitment,
+            opening=opening,
+        )
+        self._results[index] = answer
+        self._answers.append((answer, event_index))
+
+    def _is_repeat(self, index: int, command: PlaceBid, key: tuple[int, str]) -> bool:
+        row = self._repeated.get(key)
+        if row is not None:
+            if row["request_hash"] != command.request_hash or row["auction_id"] != command.auction:
+                raise IdempotencyConflict("This Idempotency-Key was used before with another body. Use a new one.")
+            self._results[index] = told_again(row, self._lots[command.auction].lot_number)
+            return True
+        first = self._keys.get(key)
+        if first is None:
+            return False
+        earlier = self._commands[first]
+        if isinstance(earlier, PlaceBid) and (
+            earlier.request_hash != command.request_hash or earlier.auction != command.auction
+        ):
+            raise IdempotencyConflict("This Idempotency-Key was used before with another body. Use a new one.")
+        return True  # answered from the first one by _copy_repeats
+
+    def _copy_repeats(self) -> None:
+        for index, command in enumerate(self._commands):
+            if self._results[index] is None and isinstance(command, PlaceBid) and command.idempotency_key is not None:
+                first = self._results[self._keys[command.user.int, command.idempotency_key]]
+                self._results[index] = replace(first, repeated=True) if isinstance(first, Answer) else first
+
+    def _follow_up(self, working: Working, before: Lot, extended: bool, reserve_met: bool, cause: Record) -> None:
+        lot = working.lot
+        if reserve_met and working.reserve is not None:
+            reserve, salt = working.reserve
+            data = {"reserve": records.opt(reserve), "salt": salt.hex()}
+            self._event(working, "auction:reserve:met", data, cause.correlation_id, cause.id)
+        if extended:
+            self.timing_changed = True
+            step = Transition(TransitionKind.TIMER, self._now, rules.SOFT_CLOSE)
+            self._event(working, str(step.kind), records.step(lot, step), cause.correlation_id, cause.id)
+        if lot.status in OVER and before.status not in OVER:
+            self._end(working, Transition(TransitionKind.END, self._now, rules.BUY_NOW), cause=cause)
 
     async def _override(self, index: int, command: OverrideAuction, working: Working) -> None:
         before, step = working.lot, command.step
@@ -229,26 +287,27 @@ class Batch:
         if step.kind == "VOID_BID":
             bids, found = await hotpath.load_accepted(self._connection, before.id)
             working.secrets |= found
-            if any(row.auction_id == before.id for row in self._made.bids):
+            if any(row.auction_id == before.id for row in self._bids):
                 raise Conflict("Bids on this lot are being decided at this moment; try again.")
         if step.kind == "REOPEN" and await self._connection.fetchval(hotpath.HAS_SETTLEMENT, before.id):
             raise Conflict("This lot has been invoiced and cannot be re-opened.")
         if step.kind == "START" and before.held:
             raise Conflict("An earlier lot of this day has not ended yet.")
-        lot, transitions, opened = rules.override(before, step, self._made.now, bids)
+        lot, transitions, opened = rules.override(before, step, self._now, bids)
         working.lot = lot
         transition = transitions[0]
         if step.kind == "VOID_BID" and step.bid is not None:
             await self._void(command, working, transition, before=before, bids=bids, opened=opened)
         elif step.kind == "END":
             await self._load_sealed_secrets(working)
-            self._made.end(working, transition, actor=command.actor, correlation=command.correlation_id)
+            self._end(working, transition, actor=command.actor, correlation=command.correlation_id)
         else:
             data = records.step(lot, transition, command.actor)
-            self._made.event(working, str(transition.kind), data, command.correlation_id)
-        self._made.timing_changed = True
-        answer = Answer(auction=lot.id, lot_number=working.lot_number, event=self._made.events[-1], position=NOWHERE)
-        self._made.answer(index, answer, len(self._made.events) - 1)
+            self._event(working, str(transition.kind), data, command.correlation_id)
+        self.timing_changed = True
+        answer = Answer(auction=lot.id, lot_number=working.lot_number, event=self._events[-1], position=_NOWHERE)
+        self._results[index] = answer
+        self._answers.append((answer, len(self._events) - 1))
 
     async def _void(
         self,
@@ -264,7 +323,7 @@ class Batch:
         voided = await self._connection.fetch(hotpath.VOID_ROWS, before.id, bid)
         superseded = [row["id"] for row in voided if row["source"] == Source.PROXY]
         _, made = rules.refold(working.lot, [kept for kept in bids if kept.id != bid])
-        rows = self._made.raise_rows(working, made)
+        rows = self._raise_rows(working, made)
         working.bid_count -= 1
         working.previous_price = before.standing.price
         # a voided maximum never stands again; nothing needs to stay secret about it
@@ -282,8 +341,8 @@ class Batch:
             secrets=working.secrets,
             actor=command.actor,
         )
-        self._made.event(working, str(transition.kind), data, command.correlation_id)
-        self._made.keep_raises(working, rows)
+        self._event(working, str(transition.kind), data, command.correlation_id)
+        self._keep_raises(working, rows)
 
     def _give_back(self, command: AdvanceAuction, working: Working) -> None:
         if command.outage is None:
@@ -291,18 +350,35 @@ class Batch:
         lot, transitions = rules.outage(working.lot, *command.outage)
         working.lot = lot
         for transition in transitions:
-            self._made.timing_changed = True
-            self._made.event(working, str(transition.kind), records.step(lot, transition))
+            self.timing_changed = True
+            self._event(working, str(transition.kind), records.step(lot, transition))
+
+    def _advance(self, working: Working, *, end: bool) -> None:
+        # only what was read was committed: at the end of a batch CLOSING may be this batch's own
+        seen = working.lot if end else rules.closing_seen(working.lot, self._now)
+        if seen is not working.lot:
+            working.lot, working.changed = seen, True
+        if seen.id in self._given_back and seen.status in (Status.ACTIVE, Status.CLOSING):
+            return  # the time lost is given back before anything is found to be over
+        while True:
+            working.lot, transition = rules.advance_once(working.lot, self._now, end=end)
+            if transition is None:
+                return
+            self.timing_changed = True
+            if transition.kind is TransitionKind.END:
+                self._end(working, transition)
+            else:
+                self._event(working, str(transition.kind), records.step(working.lot, transition))
 
     async def _advance_to_end(self, working: Working) -> None:
         due = rules.next_due(working.lot)
-        if due is not None and due <= self._made.now:
+        if due is not None and due <= self._now:
             await self._load_sealed_secrets(working)
-        self._made.advance(working, end=True)
+        self._advance(working, end=True)
 
     async def _open_sealed(self) -> None:
         """Show the amounts of sealed lots that have ended, when all their bids are written."""
-        for working in self._made.lots.values():
+        for working in self._lots.values():
             if working.lot.status is Status.ENDED and working.changed and working.lot.terms.format in SEALED:
                 await self._connection.execute(hotpath.OPEN_AMOUNTS, working.lot.id)
 
@@ -311,19 +387,86 @@ class Batch:
             _, found = await hotpath.load_accepted(self._connection, working.lot.id)
             working.secrets |= found
 
+    def _end(
+        self,
+        working: Working,
+        transition: Transition,
+        *,
+        actor: UUID | None = None,
+        correlation: UUID | None = None,
+        cause: Record | None = None,
+    ) -> None:
+        lot = working.lot
+        price = lot.standing.price
+        if lot.terms.format in SEALED:
+            opened = tuple(working.secrets)
+        else:
+            # a superseded maximum below the price tells nothing that the price does not; one above it would
+            # say something of the standing one, which stays secret for good
+            opened = tuple(
+                bid for bid in lot.standing.unopened[:-1] if price is not None and working.secrets[bid][0] < price
+            )
+            left = tuple(bid for bid in lot.standing.unopened if bid not in opened)
+            working.lot = lot = replace(lot, standing=replace(lot.standing, unopened=left))
+        # met by a bid it was opened then; sealed bids meet it only now
+        missed = lot.outcome is Outcome.PASSED and not lot.standing.reserve_met
+        reserve = working.reserve if missed or lot.terms.format in SEALED else None
+        data = records.end(
+            lot,
+            transition,
+            bid_count=working.bid_count,
+            opened=opened,
+            secrets=working.secrets,
+            reserve=reserve,
+            actor=actor,
+        )
+        correlation = cause.correlation_id if cause else correlation
+        ended = self._event(working, str(TransitionKind.END), data, correlation, cause.id if cause else None)
+        self.timing_changed = True
+        if lot.outcome is Outcome.SOLD:
+            self._event(working, "auction:winner", records.winner(lot), correlation, ended.id)
 
-def _as_assumed(before: Foreseen, lots: Mapping[UUID, Working]) -> bool:
-    """Whether nobody has changed a lot since it was decided on; it is locked now."""
-    return before.assumed.keys() == lots.keys() and all(
-        lots[auction].same_as(working) for auction, working in before.assumed.items()
-    )
+    def _event(
+        self,
+        working: Working,
+        event_type: str,
+        data: records.AcceptedData | records.RejectedData | dict[str, Any],
+        correlation: UUID | None = None,
+        causation: UUID | None = None,
+    ) -> Record:
+        working.n += 1
+        encoded = records.encoded(data)
+        digest = chain_hash(encoded, working.n, working.hash, self._now, event_type)
+        event = Record(
+            id=ids.new_id(),
+            type=event_type,
+            source=ENGINE,
+            subject=working.subject,
+            timestamp=self._now,
+            data=encoded,
+            n=working.n,
+            prev_hash=working.hash,
+            hash=digest,
+            correlation_id=correlation,
+            causation_id=causation,
+        )
+        working.hash = digest
+        working.changed = True
+        self._events.append(event)
+        return event
+
+    def _raise_rows(self, working: Working, made: Sequence[Raise]) -> list[tuple[UUID, int, Raise]]:
+        rows = []
+        for one in made:
+            working.last_number += 1
+            rows.append((ids.new_id(), working.last_number, one))
+        return rows
+
+    def _keep_raises(self, working: Working, rows: Sequence[tuple[UUID, int, Raise]]) -> None:
+        self._bids += [
+            raise_row(bid, number, made, working.lot, event_n=working.n, at=self._now) for bid, number, made in rows
+        ]
 
 
-def _stays_open(working: Working, read: Read) -> bool:
-    """Whether nothing but bids can happen to a lot before they are decided."""
-    due = rules.next_due(working.lot)
-    return (
-        working.lot.status is Status.ACTIVE
-        and working.lot.terms.format not in SEALED
-        and (due is None or due > read.now)
-    )
+def _no_such_lot() -> NotFound:
+    return NotFound("There is no auction with this id.")

@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from sothebais.auctions import hotpath, pulse
 from sothebais.auctions.answers import Answer, Result
-from sothebais.auctions.batch import Batch, Foreseen
+from sothebais.auctions.batch import Batch, More
 from sothebais.auctions.commands import AdvanceAuction, Command, OverrideAuction, PlaceBid
 from sothebais.clock import Clock, DatabaseTime, Millis, SystemClock
 from sothebais.db.engine import CONNECTION_ERRORS, connect
@@ -65,13 +65,6 @@ class Pending(NamedTuple):
     future: "asyncio.Future[Answer | None]"
 
 
-class Ahead(NamedTuple):
-    """Bids that were decided while the batch before them was written, and the callers that wait for them."""
-
-    foreseen: Foreseen
-    pending: list[Pending]
-
-
 class AuctionEngine:
     """Group commit of bids, operators' steps and the clock's.
 
@@ -105,8 +98,6 @@ class AuctionEngine:
         #: Who has the connection: one batch at a time, or a look at the pulse.
         self._deciding = asyncio.Lock()
         self._waiting: deque[Pending] = deque()
-        #: They came before whatever waits, and are written next.
-        self._ahead: Ahead | None = None
         #: Who has no answer yet and until when they wait, in order; answered ones leave from the front.
         self._unanswered: deque[tuple[float, asyncio.Future[Answer | None]]] = deque()
         self._next_deadline: asyncio.TimerHandle | None = None
@@ -213,7 +204,7 @@ class AuctionEngine:
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, RECONNECT_DELAY_S_MAX)
                     continue
-            if not self._waiting and self._ahead is None:
+            if not self._waiting:
                 self._idle.set()
                 self._wake.clear()
                 await self._wake.wait()
@@ -222,7 +213,7 @@ class AuctionEngine:
 
     async def _decide_waiting(self) -> None:
         """One batch of what waits, by the times that hold after an outage."""
-        if (self._waiting or self._ahead) and self._pulse_age_ms() > self._outage_extends_ms:
+        if self._waiting and self._pulse_age_ms() > self._outage_extends_ms:
             try:
                 await self._look_at_pulse()
             except Exception as error:  # whatever it was, nobody may be judged by a time that has not been moved
@@ -232,12 +223,10 @@ class AuctionEngine:
                     log.exception("engine.pulse_crashed")
                 self._refuse_all(_unwritable())
                 return
-        ahead, self._ahead = self._ahead, None
-        batch = self._next_batch() if ahead is None else ahead.pending
+        batch = self._next_batch()
         WAITING.set(len(self._waiting))
         if batch:
-            before = None if ahead is None else ahead.foreseen
-            await self._decide(batch, open_to_more=not _goes_alone(batch[0].command), before=before)
+            await self._decide(batch, open_to_more=not _goes_alone(batch[0].command))
 
     async def pulse(self) -> None:
         """Note that bidding works; where it did not for too long, give the running lots that time back first.
@@ -315,15 +304,11 @@ class AuctionEngine:
                 batch.append(pending)
         return [one.command for one in batch[joined:]]
 
-    async def _decide(
-        self, pending: list[Pending], *, again: bool = False, open_to_more: bool = False, before: Foreseen | None = None
-    ) -> None:
+    async def _decide(self, pending: list[Pending], *, again: bool = False, open_to_more: bool = False) -> None:
         more = partial(self._joining, pending) if open_to_more else None
-        commands = [one.command for one in pending]
         with COMMIT_SECONDS.time():
             try:
-                batch = Batch(self._connection, self._cache, commands, more, before)
-                results = await self._commit(batch)
+                results, timing_changed = await self._commit([one.command for one in pending], more)
             except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as error:
                 FAILED.inc()
                 await self._decide_singly(pending, error, again=again)
@@ -332,15 +317,13 @@ class AuctionEngine:
                 FAILED.inc()
                 log.warning("engine.batch_failed", error=repr(error), bids=len(pending))
                 self._drop_connection()
-                _fail(pending[: batch.count], _unknown())
-                self._waiting.extendleft(reversed(pending[batch.count :]))
+                _fail(pending, _unknown())
                 return
             except Exception as error:  # a fault of ours in one command must not stop the house
                 FAILED.inc()
                 log.exception("engine.batch_crashed", bids=len(pending))
                 await self._decide_singly(pending, error)
                 return
-        pending = self._keep_later(batch, pending)
         BATCH_SIZE.observe(len(pending))
         bids = accepted = 0
         for (command, future), result in zip(pending, results, strict=True):
@@ -354,20 +337,11 @@ class AuctionEngine:
             _trace(pending, self.time.now())
         self._forget_answered()
         self._bell.set()
-        if batch.timing_changed:
+        if timing_changed:
             for listener in self._listeners:
                 listener()
         if bids:
             await self._bidding_worked()
-
-    def _keep_later(self, batch: Batch, pending: list[Pending]) -> list[Pending]:
-        """Who is answered now; the others' bids are decided already and written next, or wait again in their places."""
-        now, later = pending[: batch.count], pending[batch.count :]
-        if batch.foreseen is None:
-            self._waiting.extendleft(reversed(later))
-        else:
-            self._ahead = Ahead(batch.foreseen, later)
-        return now
 
     async def _bidding_worked(self) -> None:
         """A committed bid proves it, also where no clock runs: else that would be taken for an outage, again and again."""
@@ -398,8 +372,9 @@ class AuctionEngine:
             if not one.future.done():
                 await self._decide([one])
 
-    async def _commit(self, batch: Batch) -> list[Result]:
+    async def _commit(self, commands: list[Command], more: More | None) -> tuple[list[Result], bool]:
         connection = self._connection
+        batch = Batch(connection, self._cache, commands, more)
         try:
             results = await batch.run()
         except BaseException:
@@ -408,7 +383,7 @@ class AuctionEngine:
                     await connection.execute("rollback")
             raise
         await connection.execute("commit")
-        return results
+        return results, batch.timing_changed
 
     async def _connect(self) -> None:
         connection = await connect(self._dsn, name=self._name, statement_timeout_s=self._commit_timeout_s * 2)
@@ -431,9 +406,6 @@ class AuctionEngine:
         self._connection = None
 
     def _refuse_all(self, error: SothebaisError) -> None:
-        if self._ahead is not None:  # decided, but not written
-            _fail(self._ahead.pending, error)
-            self._ahead = None
         _fail(self._waiting, error)
         self._waiting.clear()
         self._idle.set()

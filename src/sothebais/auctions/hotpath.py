@@ -261,29 +261,6 @@ class Working:
         self.secrets: Openable = {}
         self.changed = False
 
-    def copy(self) -> "Working":
-        """To be changed apart from this one; it knows the secrets a transaction of its own would read."""
-        other = Working.__new__(Working)
-        for name in Working.__slots__:
-            setattr(other, name, getattr(self, name))
-        standing = self.lot.standing
-        standing_bids = {*standing.unopened, standing.leading_bid} - {None}
-        other.secrets = {bid: secret for bid, secret in self.secrets.items() if bid in standing_bids}
-        other.changed = False
-        return other
-
-    def same_as(self, other: "Working") -> bool:
-        """Whether both are the same lot in the same state, with the same log behind it."""
-        return (
-            self.hash == other.hash
-            and self.n == other.n
-            and self.last_number == other.last_number
-            and self.bid_count == other.bid_count
-            and self.previous_price == other.previous_price
-            and self.reserve == other.reserve
-            and self.lot == other.lot
-        )
-
 
 class TermsCache:
     """Decoded terms by lot, thrown away when the stored text or the reserve differs."""
