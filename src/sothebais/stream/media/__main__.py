@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from sothebais import priorities
+from sothebais import heap, priorities
 from sothebais.telemetry import logging
 
 SERVICE, PART = "stream-manager", "media"
@@ -28,6 +28,7 @@ except OSError:
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
+heap.keep_even()
 # the threads that are begun from here on have it too
 priorities.come_first()
 
