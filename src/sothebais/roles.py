@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from sothebais import heap, priorities
+from sothebais import priorities
 from sothebais.agent.session import HostSession
 from sothebais.api.app import create_app, create_operations_app, create_stream_app
 from sothebais.api.live import addresses
@@ -102,7 +102,6 @@ def run(role: str, settings: Settings, *, port: int | None = None, parent: int |
         STREAM_MANAGER: _stream_manager,
         AGENT_SERVICE: _agent_service,
     }[role]
-    heap.keep_even()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main(settings, port, parent))
